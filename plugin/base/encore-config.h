@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Every option of the plugin, once: key, type, unit, default, range, help.  The table drives parsing,
+ * the example configuration, the manual and `encore-cache config`. */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef enum {
+  ENCORE_OPTION_STRING,
+  ENCORE_OPTION_BOOL,     /* yes/no, on/off, true/false, 1/0 */
+  ENCORE_OPTION_INT,
+  ENCORE_OPTION_DECIMAL,  /* always with a point, whatever the locale */
+  ENCORE_OPTION_SIZE,     /* bytes; suffix B KiB MiB GiB TiB (K M G T) */
+  ENCORE_OPTION_DURATION, /* seconds, stored in ms; suffix ms s min h d */
+  ENCORE_OPTION_ENUM,     /* one of CHOICES */
+} EncoreOptionType;
+
+/* The values.  Strings are owned, never NULL. */
+typedef struct {
+  char *cache_dir;
+  gint64 max_size_bytes;
+  gint64 min_free_bytes;
+  gint64 max_age_ms;
+  int evict; /* EncoreEvictPolicy of the store: gdsf lru age */
+  gboolean keep_source;
+  int jobs;
+  int prefetch;
+  gint64 max_duration_ms;
+  gint64 max_bytes;
+  gint64 stall_ms;
+  gint64 fetch_timeout_ms;
+  gint64 resolve_timeout_ms;
+  double loudness_lufs;
+  double true_peak_dbtp;
+  int bitrate_bps;
+  int queue_max;
+  int per_user;
+  gint64 idle_leave_ms;
+  char *ytdlp;
+  char *ytdlp_args;
+  char *ytdlp_path; /* PATH of the child */
+  char *cookies;
+  char *proxy;
+  int rate_limit_bytes_per_s; /* 0: none */
+  char *rename; /* "play=p,skip=next" */
+} EncoreConfig;
+
+typedef struct {
+  const char *key;
+  EncoreOptionType type;
+  gsize offset;              /* of the value in EncoreConfig */
+  const char *default_value; /* as written in a configuration file */
+  double min, max;           /* in the stored unit; both 0: no range */
+  const char *const *choices;
+  const char *help; /* one sentence, no full stop */
+} EncoreOption;
+
+/* encore_config_options: the table, ended by a NULL key. */
+const EncoreOption *encore_config_options (void);
+
+/* encore_config_new: all defaults.  Free with encore_config_free(). */
+EncoreConfig *encore_config_new (void);
+void encore_config_free (EncoreConfig *self);
+
+/* encore_config_set: parses VALUE (untrusted).  Errors: CONFIG, naming key, value and range; the old
+ * value stays.  Keys are checked: "unknown option 'x'" with the nearest known one. */
+gboolean encore_config_set (EncoreConfig *self, const char *key, const char *value, GError **error);
+
+/* encore_config_dump: Returns: (transfer full): the value of OPTION as it would be written. */
+char *encore_config_dump (const EncoreConfig *self, const EncoreOption *option);
+
+/* encore_config_example: Returns: (transfer full): the example file, all options with their help. */
+char *encore_config_example (void);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreConfig, encore_config_free)
+
+G_END_DECLS

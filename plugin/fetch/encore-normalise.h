@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * From whatever was downloaded to what the cache keeps: EBU R128 loudness and true peak measured
+ * (libebur128), one gain, Opus 48 kHz stereo in 20 ms packets, tags in the file.  The decode of the
+ * whole song is also the proof that it is whole. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "base/encore-error.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  double loudness_lufs;  /* target, e.g. -16 */
+  double true_peak_dbtp; /* ceiling, e.g. -1.5 */
+  int bitrate_bps;
+} EncoreNormaliseOptions;
+
+typedef struct {
+  gint64 duration_ms;     /* decoded, not announced */
+  double loudness_lufs;   /* integrated, of the source; -HUGE_VAL for silence */
+  double true_peak_dbtp;
+  double gain_db;         /* applied: min (target - loudness, ceiling - true peak); 0 when remuxed */
+  gboolean remuxed;       /* Opus 48 kHz 20 ms and |gain| < 1 dB: packets kept as they were */
+  guint max_packet_bytes;
+  gint64 opus_bytes;
+} EncoreNormalised;
+
+/* encore_normalise: reads SOURCE_PATH, writes OPUS_PATH (O_EXCL, not synced).
+ * @comments: NULL-terminated "KEY=value"; ENCORE_LUFS, ENCORE_PEAK, ENCORE_GAIN and R128_TRACK_GAIN
+ * are added.
+ * Errors: NO_DECODER (names the missing GStreamer element), NO_AUDIO, CORRUPT, NO_SPACE, CANCELLED.
+ * Threads: any worker; blocks; calls gst_init if need be. */
+gboolean encore_normalise (const char *source_path, const char *opus_path,
+                           const char *const *comments, const EncoreNormaliseOptions *options,
+                           GCancellable *cancellable, EncoreNormalised *out, GError **error);
+
+G_END_DECLS

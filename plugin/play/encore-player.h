@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Rooms that sound.  One EncorePlayout (pacer thread and fill pool) serves all rooms; a room has one
+ * EncoreVoice (ring, ticket, pause flag, send function) and one EncorePlayer, which starts one
+ * disposable pipeline a song:  encoretrack ! encorepack ! encorevoicesink.
+ *
+ * Threads: player functions on the control thread only, the one that iterates CONTEXT; events come
+ * there.  SEND is called on the pacer thread and must not block. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "base/encore-media-id.h"
+#include "store/encore-cache.h"
+
+G_BEGIN_DECLS
+
+typedef struct EncorePlayout EncorePlayout;
+typedef struct EncoreVoice EncoreVoice;
+typedef struct EncorePlayer EncorePlayer;
+
+typedef enum {
+  ENCORE_SEND_OK,
+  ENCORE_SEND_FULL,   /* not taken: offered again at the next tick */
+  ENCORE_SEND_CLOSED, /* the voice is gone: nothing more is sent */
+} EncoreSendResult;
+
+/* [pacer] One packet of 20 ms.  SEQ counts frames and jumps forward over silence; LAST: nothing
+ * follows for now. */
+typedef EncoreSendResult (*EncoreSendFunc) (guint64 seq, gboolean last, const guint8 *packet,
+                                            gsize len, gpointer data);
+
+/* encore_playout_new: starts no thread until the first voice. */
+EncorePlayout *encore_playout_new (void);
+/* Joins its threads; all voices must have been freed. */
+void encore_playout_free (EncorePlayout *self);
+
+/* encore_voice_new: NAME is the room's, for logs and `encorevoicesink room=`. */
+EncoreVoice *encore_voice_new (EncorePlayout *playout, const char *name, EncoreSendFunc send,
+                               gpointer data);
+/* When it returns SEND is not running and will not run again. */
+void encore_voice_free (EncoreVoice *self);
+
+typedef struct {
+  guint64 packets, silence, underruns, full, late; /* late: more than 20 ms behind its slot */
+} EncoreVoiceStats;
+void encore_voice_get_stats (EncoreVoice *self, EncoreVoiceStats *out);
+
+typedef struct {
+  /* The song's first packet was taken by SEND at SENT_US (g_get_monotonic_time). */
+  void (*started) (guint song, gint64 sent_us, gpointer data);
+  /* Its last packet was taken, after PLAYED_MS of music.  If a next song was given it goes on by
+   * itself, 20 ms later. */
+  void (*ended) (guint song, gint64 played_ms, gpointer data);
+  /* It broke; the room lives.  No ended() follows.  ERROR: CORRUPT, STORE, FAILED. */
+  void (*failed) (guint song, const GError *error, gpointer data);
+} EncorePlayerEvents;
+
+EncorePlayer *encore_player_new (EncoreVoice *voice, GMainContext *context,
+                                 const EncorePlayerEvents *events, gpointer data);
+void encore_player_free (EncorePlayer *self);
+
+/* encore_player_play: now, whatever plays: new ticket, emptied ring, in one step.  No event comes for
+ * the song it replaces.
+ * @handle: (transfer full).  Returns: the song's number, 0 with ERROR. */
+guint encore_player_play (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
+                          gint64 start_ms, GError **error);
+/* encore_player_set_next: what follows without a gap; replaces an earlier next.  @handle: (transfer
+ * full) (nullable): NULL takes it back.  Returns: the song's number; 0: taken back, or with ERROR. */
+guint encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
+                              GError **error);
+/* encore_player_stop: five frames of silence, then nothing.  No event for the song. */
+void encore_player_stop (EncorePlayer *self);
+/* A flag: packets stop within a tick and go on with the very next one. */
+void encore_player_set_paused (EncorePlayer *self, gboolean paused);
+/* End of the last packet that was sent, of the song in the air. */
+gint64 encore_player_get_position_ms (EncorePlayer *self);
+
+/* encore_player_pipeline_line: Returns: (transfer full): a line for gst-launch-1.0, as it is, that
+ * plays ID from the cache in CACHE_DIR. */
+char *encore_player_pipeline_line (const EncoreMediaId *id, const char *cache_dir);
+
+/* encore_play_init: gst_init, our elements registered, one dummy pipeline.  Once, control thread, at
+ * the first event.  @registry_dir: where GStreamer may keep its registry if it has none.
+ * Errors: FAILED, e.g. when another copy of the module has registered the elements. */
+gboolean encore_play_init (const char *registry_dir, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncorePlayout, encore_playout_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreVoice, encore_voice_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncorePlayer, encore_player_free)
+
+G_END_DECLS
