@@ -39,7 +39,7 @@ static const struct {
     [ENCORE_ERROR_NETWORK] = {"network", 30},
 };
 
-G_DEFINE_QUARK (encore-error-quark, encore_error)
+G_DEFINE_QUARK (encore - error - quark, encore_error)
 
 const char *
 encore_error_name (int code)
