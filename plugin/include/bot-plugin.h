@@ -156,6 +156,9 @@ typedef struct bot_plugin {
   /* [main] Refuse new work, cancel the rest, join every thread.  May take 5 s; calls [any] until it
    * returns, nothing afterwards.  start() may follow again. */
   void (*stop) (void *self);
+  /* [any] Between start() and stop(): songs queued, fetched or playing and commands under way; 0:
+   * idle, a host may leave without cutting anything off. */
+  uint32_t (*busy) (void *self);
 } bot_plugin;
 
 /* The one symbol a host looks up.  It is data: the version can be checked before any code runs. */

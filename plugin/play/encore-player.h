@@ -84,6 +84,9 @@ char *encore_player_pipeline_line (const EncoreMediaId *id, const char *cache_di
  * Errors: FAILED, e.g. when another copy of the module has registered the elements. */
 gboolean encore_play_init (const char *registry_dir, GError **error);
 
+/* Returns: (transfer full): GStreamer's version, for people. */
+char *encore_play_version (void);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncorePlayout, encore_playout_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreVoice, encore_voice_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncorePlayer, encore_player_free)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Calls into the host.
+ *
+ * Threads: voices are opened on [main] and closed on any thread, so their table has a mutex; no
+ * call into the host is made under it. */
+#include "config.h"
+#include "bot/encore-host.h"
+
+typedef struct {
+  EncoreHost *host;
+  bot_id room, voice;
+} Voice;
+
+struct EncoreHost {
+  const bot_host *host;
+  const bot_host_voice *voice; /* NULL: this host has no voice rooms */
+  EncoreVoiceClosedFunc closed;
+  gpointer closed_data;
+  GMutex mutex;
+  GHashTable *voices; /* room (gint64*) -> Voice, under MUTEX */
+  GPtrArray *specs;   /* Voice: lent to the host until we go; [main] */
+};
+
+EncoreHost *
+encore_host_new (const bot_host *host, EncoreVoiceClosedFunc closed, gpointer data)
+{
+  EncoreHost *self = g_new0 (EncoreHost, 1);
+
+  self->host = host;
+  self->closed = closed;
+  self->closed_data = data;
+  if (BOT_HAS (host, get_extension))
+    self->voice = host->get_extension (host->ctx, BOT_EXT_VOICE);
+  g_mutex_init (&self->mutex);
+  self->voices = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, NULL);
+  self->specs = g_ptr_array_new_with_free_func (g_free);
+  return self;
+}
+
+void
+encore_host_free (EncoreHost *self)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, self->voices);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    self->voice->close (self->host->ctx, ((Voice *) value)->voice);
+  g_hash_table_unref (self->voices);
+  g_ptr_array_unref (self->specs);
+  g_mutex_clear (&self->mutex);
+  g_free (self);
+}
+
+void
+encore_host_log (EncoreHost *self, int level, const char *text)
+{
+  if (BOT_HAS (self->host, log))
+    self->host->log (self->host->ctx, level, "Encore", text);
+}
+
+void
+encore_host_reply (EncoreHost *self, bot_id room, bot_id user, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  if (BOT_HAS (self->host, reply))
+    self->host->reply (self->host->ctx, room, user, text);
+}
+
+gboolean
+encore_host_allowed (EncoreHost *self, bot_id room, bot_id user, const char *permission)
+{
+  return BOT_HAS (self->host, allowed) &&
+         self->host->allowed (self->host->ctx, room, user, permission) == BOT_OK;
+}
+
+static void
+forget_voice (EncoreHost *self, bot_id room)
+{
+  g_mutex_lock (&self->mutex);
+  g_hash_table_remove (self->voices, &room);
+  g_mutex_unlock (&self->mutex);
+}
+
+static void
+on_closed (void *data, bot_id voice, bot_result why)
+{
+  Voice *self = data;
+
+  forget_voice (self->host, self->room);
+  self->host->closed (self->room, voice, why, self->host->closed_data);
+}
+
+bot_result
+encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *out)
+{
+  if (self->voice == NULL)
+    return BOT_ENOTSUP;
+
+  g_mutex_lock (&self->mutex);
+  Voice *known = g_hash_table_lookup (self->voices, &room);
+  *out = known != NULL ? known->voice : 0;
+  g_mutex_unlock (&self->mutex);
+  if (known != NULL)
+    return BOT_OK;
+
+  Voice *voice = g_new0 (Voice, 1);
+  bot_voice_spec spec = {.size = sizeof spec,
+                         .rate_hz = 48000,
+                         .channels = 2,
+                         .frame_us = 20000,
+                         .closed = on_closed,
+                         .data = voice};
+  voice->host = self;
+  voice->room = room;
+  g_ptr_array_add (self->specs, voice);
+  const bot_result result = self->voice->open (self->host->ctx, room, &spec, &voice->voice);
+  if (result < BOT_OK)
+    return result;
+  g_mutex_lock (&self->mutex);
+  g_hash_table_replace (self->voices, &voice->room, voice);
+  g_mutex_unlock (&self->mutex);
+  *out = voice->voice;
+  return BOT_OK;
+}
+
+bot_result
+encore_host_voice_send (EncoreHost *self, bot_id voice, guint64 seq, gboolean last,
+                        const void *packet, gsize len)
+{
+  return self->voice->send (self->host->ctx, voice, seq, last ? BOT_VOICE_LAST : 0, packet, len);
+}
+
+void
+encore_host_voice_close (EncoreHost *self, bot_id room)
+{
+  g_mutex_lock (&self->mutex);
+  const Voice *known = g_hash_table_lookup (self->voices, &room);
+  const bot_id voice = known != NULL ? known->voice : 0;
+  g_hash_table_remove (self->voices, &room);
+  g_mutex_unlock (&self->mutex);
+  if (voice != 0)
+    self->voice->close (self->host->ctx, voice);
+}
+
+void
+encore_host_now_playing (EncoreHost *self, bot_id voice, const char *title)
+{
+  if (self->voice != NULL && BOT_HAS (self->voice, now_playing))
+    self->voice->now_playing (self->host->ctx, voice, title);
+}

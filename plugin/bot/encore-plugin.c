@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Life of the plugin and of its control thread. */
+#include "config.h"
+#include "bot/encore-plugin.h"
+
+#include <signal.h>
+
+#include "bot/encore-room.h"
+#include "bot/encore-text.h"
+
+typedef struct {
+  EncoreRequest *request;
+  EncoreChoreFunc work;
+} Chore;
+
+static void
+forward_log (const char *domain, GLogLevelFlags flags, const char *message, gpointer data)
+{
+  EncorePlugin *self = data;
+  int level = BOT_LOG_DEBUG;
+
+  if (flags & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
+    level = BOT_LOG_ERROR;
+  else if (flags & G_LOG_LEVEL_WARNING)
+    level = BOT_LOG_WARNING;
+  else if (flags & (G_LOG_LEVEL_MESSAGE | G_LOG_LEVEL_INFO))
+    level = BOT_LOG_INFO;
+  encore_host_log (self->host, level, message);
+}
+
+static EncoreRequest *
+request_copy (const EncoreRequest *from)
+{
+  EncoreRequest *self = g_memdup2 (from, sizeof *from);
+
+  self->user_name = g_strdup (from->user_name);
+  self->name = g_strdup (from->name);
+  self->args = g_strdup (from->args);
+  g_atomic_int_inc (&self->plugin->requests);
+  return self;
+}
+
+static void
+request_free (gpointer data)
+{
+  EncoreRequest *self = data;
+
+  g_atomic_int_add (&self->plugin->requests, -1);
+  g_free (self->user_name);
+  g_free (self->name);
+  g_free (self->args);
+  g_free (self);
+}
+
+/* ---- configuration */
+
+static gboolean
+read_key (EncorePlugin *self, const char *key, GError **error)
+{
+  const bot_host *host = self->bot_host;
+  const bot_result len = host->config_get (host->ctx, key, NULL, 0);
+
+  if (len < 0)
+    return TRUE;
+  g_autofree char *value = g_malloc0 (len + 1);
+  host->config_get (host->ctx, key, value, len + 1);
+  return encore_config_set (self->config, key, value, error);
+}
+
+static gboolean
+read_config (EncorePlugin *self, GError **error)
+{
+  const bot_host *host = self->bot_host;
+  char key[128];
+
+  if (!BOT_HAS (host, config_get))
+    return TRUE;
+  /* with the keys themselves we can name the ones we do not know */
+  if (BOT_HAS (host, config_key)) {
+    for (guint32 i = 0; host->config_key (host->ctx, i, key, sizeof key) >= 0; i++)
+      if (!read_key (self, key, error))
+        return FALSE;
+    return TRUE;
+  }
+  for (const EncoreOption *o = encore_config_options (); o->key != NULL; o++)
+    if (!read_key (self, o->key, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* ---- control thread */
+
+static void
+do_chore (gpointer data, gpointer user_data)
+{
+  g_autofree Chore *chore = data;
+
+  chore->work (user_data, chore->request);
+  request_free (chore->request);
+}
+
+static char *
+choose_cache_dir (EncorePlugin *self)
+{
+  if (*self->config->cache_dir != '\0')
+    return g_strdup (self->config->cache_dir);
+  return g_build_filename (g_get_user_cache_dir (), "encore", NULL);
+}
+
+/* The first request opens everything; a directory that refuses is tried again with the next one. */
+static gboolean
+open_all (EncorePlugin *self, GError **error)
+{
+  if (self->cache != NULL)
+    return TRUE;
+
+  g_autofree char *dir = choose_cache_dir (self);
+  const EncoreCacheOptions options = {.dir = dir,
+                                      .max_size_bytes = self->config->max_size_bytes,
+                                      .min_free_bytes = self->config->min_free_bytes,
+                                      .max_age_ms = self->config->max_age_ms,
+                                      .policy = self->config->evict};
+  g_autoptr (EncoreCache) cache = encore_cache_open (&options, error);
+  if (cache == NULL)
+    return FALSE;
+  if (!encore_play_init (dir, error))
+    return FALSE;
+  self->playout = encore_playout_new ();
+  self->fetch = encore_fetch_new (cache, self->config);
+  self->chores = g_thread_pool_new (do_chore, self, 1, TRUE, NULL);
+  self->cache = g_steal_pointer (&cache);
+  g_info ("store: opened %s", dir);
+  return TRUE;
+}
+
+static gboolean
+run_request (gpointer data)
+{
+  EncoreRequest *request = data;
+  EncorePlugin *self = request->plugin;
+  g_autoptr (GError) error = NULL;
+
+  if (g_atomic_int_get (&self->stopping))
+    return G_SOURCE_REMOVE;
+  if (open_all (self, &error)) {
+    request->run (self, request);
+    return G_SOURCE_REMOVE;
+  }
+  g_warning ("store: %s", error->message);
+  g_autofree char *sentence = encore_text_error (error);
+  encore_answer (request, "%s", sentence);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+close_all (EncorePlugin *self)
+{
+  g_hash_table_remove_all (self->rooms);
+  g_clear_pointer (&self->fetch, encore_fetch_free);
+  if (self->chores != NULL)
+    g_thread_pool_free (g_steal_pointer (&self->chores), FALSE, TRUE);
+  g_clear_pointer (&self->playout, encore_playout_free);
+  g_clear_pointer (&self->cache, encore_cache_close);
+}
+
+static gpointer
+control_thread (gpointer data)
+{
+  EncorePlugin *self = data;
+  sigset_t pipe_only;
+
+  /* a host with the default disposition would die of a child that closed its pipe */
+  sigemptyset (&pipe_only);
+  sigaddset (&pipe_only, SIGPIPE);
+  pthread_sigmask (SIG_BLOCK, &pipe_only, NULL);
+  g_main_context_push_thread_default (self->context);
+  g_main_loop_run (self->loop);
+  close_all (self);
+  g_main_context_pop_thread_default (self->context);
+  return NULL;
+}
+
+static gboolean
+on_voice_gone (gpointer data)
+{
+  const EncoreRequest *request = data;
+  EncoreRoom *room = g_hash_table_lookup (request->plugin->rooms, &request->voice_room);
+
+  if (room != NULL)
+    encore_room_voice_gone (room, request->voice, request->voice_result);
+  return G_SOURCE_REMOVE;
+}
+
+/* [main] The host ended the voice. */
+static void
+on_voice_closed (bot_id room, bot_id voice, bot_result why, gpointer data)
+{
+  EncorePlugin *self = data;
+  const EncoreRequest gone = {
+      .plugin = self, .voice_room = room, .voice = voice, .voice_result = why};
+
+  if (self->control != NULL)
+    g_main_context_invoke_full (self->context, G_PRIORITY_DEFAULT, on_voice_gone,
+                                request_copy (&gone), request_free);
+}
+
+/* ---- [main] */
+
+EncorePlugin *
+encore_plugin_new (const bot_host *host, GError **error)
+{
+  EncorePlugin *self = g_new0 (EncorePlugin, 1);
+
+  self->bot_host = host;
+  self->config = encore_config_new ();
+  self->host = encore_host_new (host, on_voice_closed, self);
+  if (!read_config (self, error)) {
+    encore_host_log (self->host, BOT_LOG_ERROR, (*error)->message);
+    encore_host_free (self->host);
+    encore_config_free (self->config);
+    g_free (self);
+    return NULL;
+  }
+  self->context = g_main_context_new ();
+  self->loop = g_main_loop_new (self->context, FALSE);
+  self->rooms =
+      g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) encore_room_free);
+  self->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->log_handler = g_log_set_handler (
+      G_LOG_DOMAIN, G_LOG_LEVEL_MASK | G_LOG_FLAG_FATAL | G_LOG_FLAG_RECURSION, forward_log, self);
+  return self;
+}
+
+void
+encore_plugin_free (EncorePlugin *self)
+{
+  g_atomic_int_set (&self->stopping, TRUE);
+  if (self->control != NULL) {
+    g_main_loop_quit (self->loop);
+    g_thread_join (self->control);
+  }
+  g_main_loop_unref (self->loop);
+  g_main_context_unref (self->context); /* frees requests that never ran */
+  g_hash_table_unref (self->rooms);
+  g_hash_table_unref (self->tokens);
+  g_free (self->registrations);
+  g_log_remove_handler (G_LOG_DOMAIN, self->log_handler);
+  encore_host_free (self->host);
+  encore_config_free (self->config);
+  g_free (self);
+}
+
+void
+encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFunc run,
+                      gboolean with_voice)
+{
+  EncoreRequest request = {.plugin = self,
+                           .run = run,
+                           .room = call->room,
+                           .user = call->user,
+                           .voice_room = call->voice_room != 0 ? call->voice_room : call->room,
+                           .user_name = (char *) call->user_name,
+                           .name = (char *) call->name,
+                           .args = (char *) call->args,
+                           .received_us = g_get_monotonic_time ()};
+
+  if (g_atomic_int_get (&self->stopping))
+    return;
+  if (with_voice)
+    request.voice_result = encore_host_voice_open (self->host, request.voice_room, &request.voice);
+  EncoreRequest *copy = request_copy (&request);
+  if (self->control == NULL)
+    self->control = g_thread_new ("encore-control", control_thread, self);
+  /* not invoke(): before the thread owns its context that would run here */
+  g_autoptr (GSource) source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, run_request, copy, request_free);
+  g_source_attach (source, self->context);
+}
+
+guint
+encore_plugin_get_busy (EncorePlugin *self)
+{
+  return g_atomic_int_get (&self->requests) + g_atomic_int_get (&self->tracks);
+}
+
+void
+encore_plugin_chore (EncorePlugin *self, const EncoreRequest *request, EncoreChoreFunc work)
+{
+  Chore *chore = g_new (Chore, 1);
+
+  chore->request = request_copy (request);
+  chore->work = work;
+  g_thread_pool_push (self->chores, chore, NULL);
+}

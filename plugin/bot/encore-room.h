@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A voice room: its queue, what sounds, and how one follows the other.
+ *
+ *   IDLE -> PREPARING (the first song is looked for or fetched) -> PLAYING <-> PAUSED -> IDLE
+ *
+ * Control thread only. */
+#pragma once
+
+#include "bot/encore-plugin.h"
+#include "bot/encore-queue.h"
+
+G_BEGIN_DECLS
+
+typedef struct EncoreRoom EncoreRoom;
+
+typedef enum { ENCORE_LOOP_OFF, ENCORE_LOOP_SONG, ENCORE_LOOP_QUEUE } EncoreLoop;
+
+/* A line of a numbered list that people may refer to as #n. */
+typedef struct {
+  EncoreMediaId id;
+  char *title;
+} EncoreListed;
+
+/* encore_room_for: the room that REQUEST is about, made if need be.
+ * Returns: (transfer none) (nullable): NULL when the host gives no voice room; people were told. */
+EncoreRoom *encore_room_for (EncorePlugin *plugin, const EncoreRequest *request);
+/* encore_room_peek: (nullable): the same without making one. */
+EncoreRoom *encore_room_peek (EncorePlugin *plugin, const EncoreRequest *request);
+void encore_room_free (EncoreRoom *self);
+/* The host ended the voice: the queue stays, nothing sounds. */
+void encore_room_voice_gone (EncoreRoom *self, bot_id voice, bot_result why);
+
+EncoreQueue *encore_room_get_queue (EncoreRoom *self);
+/* (nullable) what is prepared or sounds; *POSITION_MS (out) (optional). */
+const EncoreTrack *
+encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused);
+
+/* encore_room_add: @track: (transfer full).  Answers REQUEST. */
+void encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *request);
+/* After the queue was changed from outside. */
+void encore_room_queue_changed (EncoreRoom *self);
+/* Returns: FALSE when nothing plays. */
+gboolean encore_room_skip (EncoreRoom *self);
+gboolean encore_room_stop (EncoreRoom *self);
+gboolean encore_room_set_paused (EncoreRoom *self, gboolean paused);
+void encore_room_set_loop (EncoreRoom *self, EncoreLoop loop);
+
+/* Played songs, newest first. (element-type EncoreListed) */
+GPtrArray *encore_room_get_history (EncoreRoom *self);
+/* The list people were shown last. */
+void encore_room_set_listed (EncoreRoom *self, GPtrArray *listed);
+const EncoreListed *encore_room_get_listed (EncoreRoom *self, guint number);
+
+EncoreListed *encore_listed_new (const EncoreMediaId *id, const char *title);
+void encore_listed_free (EncoreListed *self);
+
+G_END_DECLS
