@@ -2,8 +2,8 @@
  * The cache: rows and files that agree.  Whoever wants a song asks get(); who must fetch it takes a
  * claim, fills its private directory and publishes.
  *
- * Ids are stems (base/encore-media-id.h).  All functions: any thread, several at once; none waits for
- * a download but encore_cache_claim().  Errors: STORE, NO_SPACE, NOT_FOUND, BUSY, CANCELLED,
+ * Ids are stems (base/encore-media-id.h).  All functions: any thread, several at once; none waits
+ * for a download but encore_cache_claim().  Errors: STORE, NO_SPACE, NOT_FOUND, BUSY, CANCELLED,
  * DEADLINE, CORRUPT of ENCORE_ERROR.  Lock order and order of operations: encore-cache.c. */
 #pragma once
 
@@ -13,19 +13,20 @@
 
 G_BEGIN_DECLS
 
-typedef struct EncoreCache EncoreCache;   /* one open cache directory; shared with other processes */
-typedef struct EncoreHandle EncoreHandle; /* a hit: open file and lease; the entry stays meanwhile */
-typedef struct EncoreClaim EncoreClaim;   /* the right to fetch one id, the only one anywhere */
+typedef struct EncoreCache EncoreCache; /* one open cache directory; shared with other processes */
+typedef struct EncoreHandle
+    EncoreHandle;                       /* a hit: open file and lease; the entry stays meanwhile */
+typedef struct EncoreClaim EncoreClaim; /* the right to fetch one id, the only one anywhere */
 
 typedef enum { ENCORE_EVICT_GDSF, ENCORE_EVICT_LRU, ENCORE_EVICT_AGE } EncoreEvictPolicy;
 
 typedef struct {
-  const char *dir;       /* made (0700) if missing; refused: symlink, foreign owner, writable by others */
+  const char *dir; /* made (0700) if missing; refused: symlink, foreign owner, writable by others */
   gint64 max_size_bytes; /* 0: no limit */
   gint64 min_free_bytes; /* keep at least this much free on the file system */
   gint64 max_age_ms;     /* 0: entries do not age */
   EncoreEvictPolicy policy;
-  gboolean read_only;    /* get(), list(), stats() only; nothing is made, counted or repaired */
+  gboolean read_only; /* get(), list(), stats() only; nothing is made, counted or repaired */
 } EncoreCacheOptions;
 
 /* What is known of an entry.  Strings are owned by it, never NULL. */
@@ -33,9 +34,9 @@ typedef struct {
   char *id;
   char *title;
   char *artist;
-  char *url;              /* where it came from, display only */
+  char *url; /* where it came from, display only */
   gint64 duration_ms;
-  gint64 src_bytes;       /* 0: the source file was not kept */
+  gint64 src_bytes; /* 0: the source file was not kept */
   gint64 opus_bytes;
   char *sha256;           /* of the opus file, hex */
   double loudness_lufs;   /* measured, before the gain; NAN unknown */
@@ -89,8 +90,8 @@ const char *encore_claim_get_dir (EncoreClaim *self);
 typedef struct {
   const char *opus_name;   /* of a file in the claim's directory, whole and checked */
   const char *source_name; /* (nullable): the source to keep beside it */
-  const char *answered_id; /* (nullable): stem the site answered with, if another: the entry is stored
-                              under it and the claimed id becomes an alias */
+  const char *answered_id; /* (nullable): stem the site answered with, if another: the entry is
+                              stored under it and the claimed id becomes an alias */
   const char *title, *artist, *url;
   gint64 duration_ms;
   double loudness_lufs, gain_db;
@@ -113,8 +114,8 @@ gboolean encore_cache_room_for (EncoreCache *self, gint64 bytes, GError **error)
 
 /* encore_cache_get_failure: a remembered failure that has not expired.
  * Returns: TRUE and ERROR set to it (code and message); *RETRY_AFTER_S (out) (optional) seconds. */
-gboolean encore_cache_get_failure (EncoreCache *self, const char *id, gint64 *retry_after_s,
-                                   GError **error);
+gboolean
+encore_cache_get_failure (EncoreCache *self, const char *id, gint64 *retry_after_s, GError **error);
 /* encore_cache_forget_failure: the next request asks the site again. */
 gboolean encore_cache_forget_failure (EncoreCache *self, const char *id, GError **error);
 
@@ -128,12 +129,18 @@ void encore_cache_unprotect (EncoreLease *lease);
 
 /* ---- looking and tending */
 
-gboolean encore_cache_info (EncoreCache *self, const char *id, EncoreEntryInfo **out, GError **error);
+gboolean
+encore_cache_info (EncoreCache *self, const char *id, EncoreEntryInfo **out, GError **error);
 void encore_entry_info_free (EncoreEntryInfo *self);
-typedef enum { ENCORE_SORT_RECENT, ENCORE_SORT_TOP, ENCORE_SORT_SIZE, ENCORE_SORT_TITLE } EncoreSort;
+typedef enum {
+  ENCORE_SORT_RECENT,
+  ENCORE_SORT_TOP,
+  ENCORE_SORT_SIZE,
+  ENCORE_SORT_TITLE
+} EncoreSort;
 /* Returns: (transfer container) (element-type EncoreEntryInfo): frees its elements. */
-GPtrArray *encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit,
-                              GError **error);
+GPtrArray *
+encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit, GError **error);
 /* Titles and artists that contain all WORDS (untrusted; FTS5, prefix match on the last). */
 GPtrArray *encore_cache_find (EncoreCache *self, const char *words, guint limit, GError **error);
 gboolean encore_cache_pin (EncoreCache *self, const char *id, gboolean pinned, GError **error);

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Hit and miss: rows and files that agree.
+ *
+ * Lock order: id mutex -> id byte -> SQLite transaction.  Nobody takes a lock inside a transaction;
+ * evictor and recovery only try.
+ *
+ * Order of operations.  A hit takes the play lease before it reads the row, so that nothing can be
+ * evicted in between.  A claim: lock, look again, intent row, private directory.  A publish: sync,
+ * rename, sync the directory, then one transaction that says ready, the only moment at which the
+ * song becomes visible.  Whatever ends in between is named by the intent row and undone at the next
+ * open (encore-audit.c). */
+#include "config.h"
+#include "store/encore-cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/encore-media-id.h"
+#include "store/encore-cache-private.h"
+
+struct EncoreHandle {
+  EncoreEntryInfo *info;
+  int fd, lease;
+};
+
+struct EncoreLease {
+  int fd;
+};
+
+/* ---- life */
+
+EncoreCache *
+encore_cache_open (const EncoreCacheOptions *options, GError **error)
+{
+  g_autoptr (EncoreLayout) layout = encore_layout_open (options->dir, options->read_only, error);
+  if (layout == NULL)
+    return NULL;
+  g_autoptr (EncoreDb) db =
+      encore_db_open (layout->dir, options->read_only,
+                      layout->block_bytes > 0 && layout->block_bytes < 4096, error);
+  if (db == NULL)
+    return NULL;
+
+  EncoreCache *self = g_new0 (EncoreCache, 1);
+  self->options = *options;
+  self->layout = g_steal_pointer (&layout);
+  self->options.dir = self->layout->dir;
+  self->db = g_steal_pointer (&db);
+  self->locks = encore_locks_new (self->layout->dirfd);
+  self->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_mutex_init (&self->count_mutex);
+  g_cond_init (&self->count_wake);
+  if (!options->read_only)
+    encore_audit_recover (self);
+  return self;
+}
+
+void
+encore_cache_close (EncoreCache *self)
+{
+  if (self == NULL)
+    return;
+  encore_count_stop (self);
+  encore_locks_free (self->locks);
+  encore_db_close (self->db);
+  encore_layout_free (self->layout);
+  g_hash_table_unref (self->counts);
+  g_mutex_clear (&self->count_mutex);
+  g_cond_clear (&self->count_wake);
+  g_free (self);
+}
+
+const char *
+encore_cache_get_dir (EncoreCache *self)
+{
+  return self->layout->dir;
+}
+
+/* ---- rows as values */
+
+EncoreEntryInfo *
+encore_cache_read_info (sqlite3_stmt *row)
+{
+  EncoreEntryInfo *info = g_new0 (EncoreEntryInfo, 1);
+
+  info->id = g_strdup (encore_db_text (row, 0));
+  info->src_bytes = sqlite3_column_int64 (row, 1);
+  info->opus_bytes = sqlite3_column_int64 (row, 2);
+  info->sha256 = g_strdup (encore_db_text (row, 3));
+  info->title = g_strdup (encore_db_text (row, 4));
+  info->artist = g_strdup (encore_db_text (row, 5));
+  info->url = g_strdup (encore_db_text (row, 6));
+  info->duration_ms = sqlite3_column_int64 (row, 7);
+  info->loudness_lufs =
+      sqlite3_column_type (row, 8) == SQLITE_NULL ? NAN : sqlite3_column_double (row, 8);
+  info->gain_db = sqlite3_column_double (row, 9);
+  info->max_packet_bytes = sqlite3_column_int64 (row, 10);
+  info->access_count = sqlite3_column_int64 (row, 11);
+  info->created_at_s = sqlite3_column_int64 (row, 12);
+  info->last_access_s = sqlite3_column_int64 (row, 13);
+  info->pinned = sqlite3_column_int64 (row, 14) != 0;
+  return info;
+}
+
+void
+encore_entry_info_free (EncoreEntryInfo *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->id);
+  g_free (self->sha256);
+  g_free (self->title);
+  g_free (self->artist);
+  g_free (self->url);
+  g_free (self);
+}
+
+/* The ready row of ID or of what it is an alias of; NULL without one. */
+static EncoreEntryInfo *
+look_up (EncoreCache *self, const char *id, GError **error)
+{
+  sqlite3_stmt *stmt = self->db->lookup;
+  EncoreEntryInfo *info = NULL;
+
+  g_mutex_lock (&self->db->read_mutex);
+  sqlite3_bind_text (stmt, 1, id, -1, SQLITE_STATIC);
+  const int result = sqlite3_step (stmt);
+  if (result == SQLITE_ROW)
+    info = encore_cache_read_info (stmt);
+  else if (result != SQLITE_DONE)
+    encore_db_fail (self->db->reader, error, "lookup");
+  else
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is not in the cache", id);
+  sqlite3_reset (stmt);
+  g_mutex_unlock (&self->db->read_mutex);
+  return info;
+}
+
+static gboolean
+check_id (const char *id, GError **error)
+{
+  if (encore_id_is_stem (id))
+    return TRUE;
+  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_BAD_ID, "not an id");
+  return FALSE;
+}
+
+gboolean
+encore_cache_info (EncoreCache *self, const char *id, EncoreEntryInfo **out, GError **error)
+{
+  *out = check_id (id, error) ? look_up (self, id, error) : NULL;
+  return *out != NULL;
+}
+
+/* ---- hit */
+
+void
+encore_handle_free (EncoreHandle *self)
+{
+  if (self == NULL)
+    return;
+  close (self->fd);
+  if (self->lease >= 0)
+    close (self->lease);
+  encore_entry_info_free (self->info);
+  g_free (self);
+}
+
+int
+encore_handle_get_fd (EncoreHandle *self)
+{
+  return self->fd;
+}
+
+const EncoreEntryInfo *
+encore_handle_get_info (EncoreHandle *self)
+{
+  return self->info;
+}
+
+/* The row's file, of the row's size; a row without it is no hit and heals by being fetched again.
+ */
+static EncoreHandle *
+open_entry (EncoreCache *self, EncoreEntryInfo *info, int lease, GError **error)
+{
+  struct stat st;
+  const int fd = encore_layout_open_file (self->layout, ENCORE_KIND_OPUS, info->id, "opus");
+
+  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size == info->opus_bytes) {
+    EncoreHandle *handle = g_new (EncoreHandle, 1);
+    *handle = (EncoreHandle){info, fd, lease};
+    return handle;
+  }
+  g_warning ("store: %s: the row is there but its file is not", info->id);
+  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s has lost its file", info->id);
+  if (fd >= 0)
+    close (fd);
+  return NULL;
+}
+
+/* *REAL_ID is set when ID turns out to be an alias: the lease was on the wrong id. */
+static EncoreHandle *
+try_get (EncoreCache *self, const char *id, char **real_id, GError **error)
+{
+  const int lease = self->options.read_only ? -1 : encore_locks_lease (self->locks, id);
+  EncoreHandle *handle = NULL;
+
+  if (lease < 0 && !self->options.read_only) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is being evicted", id);
+    return NULL;
+  }
+  g_autoptr (EncoreEntryInfo) info = look_up (self, id, error);
+  if (info != NULL && strcmp (info->id, id) != 0)
+    *real_id = g_strdup (info->id);
+  else if (info != NULL)
+    handle = open_entry (self, info, lease, error);
+  if (handle != NULL)
+    info = NULL;
+  else if (lease >= 0)
+    close (lease);
+  return handle;
+}
+
+EncoreHandle *
+encore_cache_get (EncoreCache *self, const char *id, gboolean count, GError **error)
+{
+  g_autofree char *real_id = NULL;
+
+  if (!check_id (id, error))
+    return NULL;
+  EncoreHandle *handle = try_get (self, id, &real_id, error);
+  if (real_id != NULL) {
+    g_autofree char *another = NULL;
+    handle = try_get (self, real_id, &another, error);
+    if (another != NULL)
+      g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is an alias of an alias", id);
+  }
+  if (count && handle != NULL)
+    encore_count_play (self, handle->info->id, handle->info->opus_bytes);
+  else if (count)
+    encore_count_miss (self);
+  return handle;
+}
+
+EncoreLease *
+encore_cache_protect (EncoreCache *self, const char *id)
+{
+  const int fd = encore_id_is_stem (id) ? encore_locks_lease (self->locks, id) : -1;
+
+  if (fd < 0)
+    return NULL;
+  EncoreLease *lease = g_new (EncoreLease, 1);
+  lease->fd = fd;
+  return lease;
+}
+
+void
+encore_cache_unprotect (EncoreLease *lease)
+{
+  if (lease == NULL)
+    return;
+  close (lease->fd);
+  g_free (lease);
+}
+
+/* ---- rows that change */
+
+gboolean
+encore_cache_intend (EncoreCache *self, const char *id, GError **error)
+{
+  g_autofree char *owner = g_strdup_printf ("%d", (int) getpid ());
+
+  return encore_db_begin (self->db, error) &&
+         encore_db_end (self->db,
+                        encore_db_run (self->db, error,
+                                       "INSERT INTO entry (id, state, owner, created_at)"
+                                       " VALUES (?1, 0, ?2, unixepoch ())"
+                                       " ON CONFLICT (id) DO UPDATE SET state = 0,"
+                                       " owner = excluded.owner",
+                                       "ss", id, owner),
+                        error);
+}
+
+static gint64
+words_rowid (const char *id)
+{
+  return encore_id_hash (id) & G_MAXINT64;
+}
+
+gboolean
+encore_cache_forget_row (EncoreCache *self, const char *id, GError **error)
+{
+  if (!encore_db_begin (self->db, error))
+    return FALSE;
+  const gboolean ok =
+      encore_db_run (self->db, error,
+                     "UPDATE entry SET state = 3, src_size = 0, opus_size = 0, owner = ''"
+                     " WHERE id = ?1 AND (access_count > 0 OR fail_until > unixepoch ())",
+                     "s", id) &&
+      encore_db_run (self->db, error, "DELETE FROM entry WHERE id = ?1 AND state <> 3", "s", id) &&
+      encore_db_run (self->db, error, "DELETE FROM words WHERE rowid = ?1", "i",
+                     words_rowid (id)) &&
+      encore_db_run (self->db, error, "DELETE FROM alias WHERE target = ?1", "s", id);
+  return encore_db_end (self->db, ok, error);
+}
+
+gint64
+encore_cache_remove_files (EncoreCache *self, const char *id)
+{
+  return encore_layout_remove (self->layout, ENCORE_KIND_OPUS, id) +
+         encore_layout_remove (self->layout, ENCORE_KIND_AUDIO, id);
+}
+
+gboolean
+encore_cache_make_ready (EncoreCache *self, const char *id, const EncorePublish *what,
+                         const EncoreEntryInfo *sizes, const char *src_ext, gint64 plays,
+                         GError **error)
+{
+  g_autofree char *prio =
+      g_strdup_printf ("UPDATE entry SET state = 1, owner = '', fail_code = '', fail_msg = '',"
+                       " fail_until = 0, access_count = access_count + ?2, prio = %s WHERE id = ?1",
+                       encore_evict_prio_sql (self));
+
+  if (!encore_db_begin (self->db, error))
+    return FALSE;
+  gboolean ok =
+      encore_db_run (self->db, error,
+                     "UPDATE entry SET src_size = ?2, opus_size = ?3, src_ext = ?4, sha256 = ?5,"
+                     " title = ?6, artist = ?7, url = ?8, duration_ms = ?9, lufs = ?10,"
+                     " gain_db = ?11, max_packet = ?12, created_at = unixepoch (),"
+                     " last_access = unixepoch () WHERE id = ?1",
+                     "siisssssiddi", id, sizes->src_bytes, sizes->opus_bytes, src_ext, sizes->sha256,
+                     what->title != NULL ? what->title : "",
+                     what->artist != NULL ? what->artist : "", what->url != NULL ? what->url : "",
+                     what->duration_ms, what->loudness_lufs, what->gain_db,
+                     (gint64) what->max_packet_bytes) &&
+      encore_db_run (self->db, error, "UPDATE total SET v = v + 1 WHERE k = 'turn'", "") &&
+      encore_db_run (self->db, error, "UPDATE total SET v = v + ?1 WHERE k = 'plays'", "i",
+                     plays) &&
+      encore_db_run (self->db, error, prio, "si", id, plays) &&
+      encore_db_run (self->db, error,
+                     "INSERT OR REPLACE INTO words (rowid, id, title, artist)"
+                     " VALUES (?1, ?2, ?3, ?4)",
+                     "isss", words_rowid (id), id, what->title != NULL ? what->title : "",
+                     what->artist != NULL ? what->artist : "");
+  return encore_db_end (self->db, ok, error);
+}

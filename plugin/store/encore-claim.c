@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * The right to fetch one id: from the intent row to the ready row.  The order of operations is told
+ * at the top of encore-cache.c. */
+#include "config.h"
+#include "store/encore-cache.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/encore-media-id.h"
+#include "store/encore-cache-private.h"
+
+/* One song may take a quarter of the cache, or a single mix would flush everything else. */
+#define ENTRY_SHARE 4
+#define ANSWERED_WAIT_US (10 * G_USEC_PER_SEC)
+
+struct EncoreClaim {
+  EncoreCache *cache;
+  EncoreIdLock *lock;
+  char *id;
+  char *private_name; /* below tmp/ */
+  char *dir;
+  gboolean published;
+};
+
+static EncoreHandle *
+look_again (EncoreCache *self, const char *id, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  EncoreHandle *handle = encore_cache_get (self, id, FALSE, &local);
+
+  if (handle == NULL && !g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
+    g_propagate_error (error, g_steal_pointer (&local));
+  return handle;
+}
+
+EncoreClaim *
+encore_cache_claim (EncoreCache *self, const char *id, gint64 deadline_us,
+                    GCancellable *cancellable, EncoreHandle **out_hit, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  *out_hit = NULL;
+  g_return_val_if_fail (encore_id_is_stem (id), NULL);
+  g_autoptr (EncoreIdLock) lock =
+      encore_locks_acquire (self->locks, id, deadline_us, cancellable, error);
+  if (lock == NULL)
+    return NULL;
+  *out_hit = look_again (self, id, &local);
+  if (local != NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  if (*out_hit != NULL || (error != NULL && *error != NULL))
+    return NULL;
+  if (!encore_cache_intend (self, id, error))
+    return NULL;
+  /* an earlier attempt may have been killed after its rename: we hold the lock, it is nobody's */
+  encore_cache_remove_files (self, id);
+
+  EncoreClaim *claim = g_new0 (EncoreClaim, 1);
+  claim->cache = self;
+  claim->id = g_strdup (id);
+  claim->private_name = encore_layout_make_private (self->layout, id, error);
+  claim->lock = g_steal_pointer (&lock);
+  if (claim->private_name == NULL) {
+    encore_claim_free (claim);
+    return NULL;
+  }
+  claim->dir = g_build_filename (self->layout->dir, "tmp", claim->private_name, NULL);
+  return claim;
+}
+
+const char *
+encore_claim_get_id (EncoreClaim *self)
+{
+  return self->id;
+}
+
+const char *
+encore_claim_get_dir (EncoreClaim *self)
+{
+  return self->dir;
+}
+
+void
+encore_claim_free (EncoreClaim *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self == NULL)
+    return;
+  if (self->private_name != NULL) {
+    const gint64 bytes = encore_layout_remove_private (self->cache->layout, self->private_name);
+    g_info ("cleanup: removed tmp/%s (%" G_GINT64_FORMAT " bytes) because it was temporary",
+            self->private_name, bytes);
+  }
+  if (!self->published) {
+    encore_cache_remove_files (self->cache, self->id);
+    if (!encore_cache_forget_row (self->cache, self->id, &error))
+      g_warning ("store: %s stays unfinished until the next open: %s", self->id, error->message);
+  }
+  encore_id_lock_free (self->lock);
+  g_free (self->private_name);
+  g_free (self->dir);
+  g_free (self->id);
+  g_free (self);
+}
+
+/* ---- publish */
+
+static char *
+sha256_of (const char *path, GError **error)
+{
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autofree guint8 *buf = g_malloc (1 << 16);
+  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  gssize n = -1;
+
+  if (fd >= 0) {
+    while ((n = read (fd, buf, 1 << 16)) > 0)
+      g_checksum_update (sum, buf, n);
+    close (fd);
+  }
+  if (n < 0) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "cannot read %s", path);
+    return NULL;
+  }
+  return g_strdup (g_checksum_get_string (sum));
+}
+
+static gboolean
+is_whole_name (const char *name)
+{
+  return name != NULL && *name != '\0' && strchr (name, '/') == NULL && *name != '.';
+}
+
+/* The files in place and durable, the row ready. */
+static gboolean
+publish_as (EncoreClaim *self, const char *id, const EncorePublish *what, GError **error)
+{
+  EncoreLayout *layout = self->cache->layout;
+  EncoreEntryInfo sizes = {0};
+  const char *src_ext = "";
+  g_autofree char *path = g_build_filename (self->dir, what->opus_name, NULL);
+  g_autofree char *sum = sha256_of (path, error);
+
+  if (sum == NULL)
+    return FALSE;
+  sizes.sha256 = sum;
+  if (what->source_name != NULL) {
+    const char *dot = strrchr (what->source_name, '.');
+    src_ext = dot != NULL ? dot + 1 : "bin";
+    if (!encore_layout_publish (layout, self->private_name, what->source_name, ENCORE_KIND_AUDIO,
+                                id, src_ext, &sizes.src_bytes, error))
+      return FALSE;
+  }
+  if (!encore_layout_publish (layout, self->private_name, what->opus_name, ENCORE_KIND_OPUS, id,
+                              "opus", &sizes.opus_bytes, error))
+    return FALSE;
+  const gint64 limit = self->cache->options.max_size_bytes;
+  if (limit > 0 && sizes.opus_bytes + sizes.src_bytes > limit / ENTRY_SHARE) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_TOO_BIG,
+                 "%s is larger than a quarter of the cache", id);
+    return FALSE;
+  }
+  return encore_cache_make_ready (self->cache, id, what, &sizes, src_ext, 1, error);
+}
+
+static gboolean
+add_alias (EncoreCache *self, const char *id, const char *target, GError **error)
+{
+  if (!encore_db_begin (self->db, error))
+    return FALSE;
+  return encore_db_end (
+      self->db,
+      encore_db_run (self->db, error, "INSERT OR REPLACE INTO alias VALUES (?1, ?2)", "ss", id,
+                     target) &&
+          encore_db_run (self->db, error, "DELETE FROM entry WHERE id = ?1 AND state = 0", "s", id),
+      error);
+}
+
+/* The site answered with another id: that is the song's name, ours becomes an alias. */
+static gboolean
+publish_answered (EncoreClaim *self, const EncorePublish *what, GError **error)
+{
+  EncoreCache *cache = self->cache;
+  const char *id = what->answered_id;
+  g_autoptr (EncoreIdLock) lock = encore_locks_acquire (
+      cache->locks, id, g_get_monotonic_time () + ANSWERED_WAIT_US, NULL, error);
+
+  if (lock == NULL)
+    return FALSE;
+  g_autoptr (EncoreHandle) known = look_again (cache, id, NULL);
+  if (known == NULL) {
+    if (!encore_cache_intend (cache, id, error))
+      return FALSE;
+    if (!publish_as (self, id, what, error)) {
+      encore_cache_remove_files (cache, id);
+      encore_cache_forget_row (cache, id, NULL);
+      return FALSE;
+    }
+  }
+  return add_alias (cache, self->id, id, error);
+}
+
+EncoreHandle *
+encore_claim_publish (EncoreClaim *self, const EncorePublish *what, GError **error)
+{
+  const gboolean other = what->answered_id != NULL && strcmp (what->answered_id, self->id) != 0;
+
+  g_return_val_if_fail (is_whole_name (what->opus_name), NULL);
+  g_return_val_if_fail (what->source_name == NULL || is_whole_name (what->source_name), NULL);
+  g_return_val_if_fail (what->answered_id == NULL || encore_id_is_stem (what->answered_id), NULL);
+  self->published =
+      other ? publish_answered (self, what, error) : publish_as (self, self->id, what, error);
+  if (!self->published)
+    return NULL;
+  EncoreHandle *handle = encore_cache_get (self->cache, self->id, FALSE, error);
+  g_autoptr (GError) full = NULL;
+  if (!encore_cache_room_for (self->cache, 0, &full))
+    g_warning ("store: %s", full->message);
+  return handle;
+}
+
+/* ---- failures */
+
+void
+encore_claim_fail (EncoreClaim *self, EncoreError code, const char *message)
+{
+  const gint64 for_s = encore_error_retry_after_s (code);
+  g_autoptr (GError) error = NULL;
+
+  if (for_s == 0)
+    return;
+  if (!encore_db_begin (self->cache->db, &error) ||
+      !encore_db_end (self->cache->db,
+                      encore_db_run (self->cache->db, &error,
+                                     "UPDATE entry SET fail_code = ?2, fail_msg = ?3,"
+                                     " fail_until = unixepoch () + ?4 WHERE id = ?1",
+                                     "sssi", self->id, encore_error_name (code), message, for_s),
+                      &error))
+    g_warning ("store: %s: the failure is not remembered: %s", self->id, error->message);
+}
+
+gboolean
+encore_cache_get_failure (EncoreCache *self, const char *id, gint64 *retry_after_s, GError **error)
+{
+  g_autofree char *message = NULL;
+  EncoreError code = ENCORE_ERROR_FAILED;
+  gint64 left_s = 0;
+
+  g_mutex_lock (&self->db->read_mutex);
+  sqlite3_stmt *stmt =
+      encore_db_prepare (self->db->reader, NULL,
+                         "SELECT fail_code, fail_msg, fail_until - unixepoch () FROM entry"
+                         " WHERE id = ?1 AND state <> 1 AND fail_until > unixepoch ()",
+                         "s", id);
+  if (stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW) {
+    code = encore_error_from_name (encore_db_text (stmt, 0));
+    message = g_strdup (encore_db_text (stmt, 1));
+    left_s = sqlite3_column_int64 (stmt, 2);
+  }
+  sqlite3_finalize (stmt);
+  g_mutex_unlock (&self->db->read_mutex);
+  if (retry_after_s != NULL)
+    *retry_after_s = left_s;
+  if (message == NULL)
+    return FALSE;
+  g_set_error_literal (error, ENCORE_ERROR, code, message);
+  return TRUE;
+}
+
+gboolean
+encore_cache_forget_failure (EncoreCache *self, const char *id, GError **error)
+{
+  if (!encore_db_begin (self->db, error))
+    return FALSE;
+  return encore_db_end (
+      self->db,
+      encore_db_run (self->db, error, "UPDATE entry SET fail_until = 0 WHERE id = ?1", "s", id),
+      error);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * The database: schema, connections, transactions.  The only header of the store that shows
+ * sqlite3. Private to the store.
+ *
+ * Two connections, each under a mutex of its own: a writer whose transactions are always IMMEDIATE
+ * (a deferred one that upgrades is refused at once, without the busy handler), and a reader. */
+#pragma once
+
+#include <glib.h>
+#include <sqlite3.h>
+
+#include "base/encore-error.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  ENCORE_ROW_PENDING,
+  ENCORE_ROW_READY,
+  ENCORE_ROW_DELETING,
+  ENCORE_ROW_HISTORY
+} EncoreRowState;
+
+typedef struct {
+  sqlite3 *writer, *reader;
+  GMutex write_mutex, read_mutex;
+  sqlite3_stmt *lookup; /* reader's, prepared once: the hit path */
+} EncoreDb;
+
+/* encore_db_open: DIR/encore.db, made and migrated if need be.  @small_blocks: the file system's
+ * blocks are below 4 KiB, where a full disk would kill us by SIGBUS in WAL's shared memory.
+ * Errors: STORE in words (newer version, damaged, locked). */
+EncoreDb *
+encore_db_open (const char *dir, gboolean read_only, gboolean small_blocks, GError **error);
+void encore_db_close (EncoreDb *self);
+
+/* encore_db_begin: takes the writer.  On FALSE nothing is held. */
+gboolean encore_db_begin (EncoreDb *self, GError **error);
+/* encore_db_end: commits if OK, else rolls back; lets go of the writer in any case.
+ * Returns: TRUE only if it was committed. */
+gboolean encore_db_end (EncoreDb *self, gboolean ok, GError **error);
+
+/* encore_db_prepare: a statement with its parameters bound: 's' const char*, 'i' gint64, 'd'
+ * double. Returns: to be finalised; NULL with ERROR. */
+sqlite3_stmt *
+encore_db_prepare (sqlite3 *db, GError **error, const char *sql, const char *types, ...);
+/* encore_db_run: the same, run to its end. */
+gboolean encore_db_run (EncoreDb *self, GError **error, const char *sql, const char *types, ...);
+gboolean encore_db_fail (sqlite3 *db, GError **error, const char *what);
+/* Text of a column, "" for NULL. (transfer none) */
+const char *encore_db_text (sqlite3_stmt *stmt, int column);
+
+typedef sqlite3_stmt EncoreStmt;
+static inline void
+encore_stmt_free (EncoreStmt *stmt)
+{
+  sqlite3_finalize (stmt);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreDb, encore_db_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreStmt, encore_stmt_free)
+
+G_END_DECLS

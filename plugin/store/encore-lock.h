@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Locks on one id: a mutex for the threads of this process, then a byte of the file `locks` for all
+ * processes.  The kernel frees the bytes when a holder dies; there is nothing to clean up.
+ *
+ *   byte 2h      fetch and delete (exclusive)
+ *   byte 2h + 1  play lease (shared; the evictor tries it exclusively)
+ *
+ * Each acquisition has its own open file description (OFD locks), so two threads of one process
+ * exclude each other like two processes do.  Private to the store. */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+typedef struct EncoreLocks EncoreLocks;   /* the table of one cache directory */
+typedef struct EncoreIdLock EncoreIdLock; /* fetch lock of one id, held */
+
+/* @dirfd: of the cache directory, not owned; holds the file `locks`. */
+EncoreLocks *encore_locks_new (int dirfd);
+void encore_locks_free (EncoreLocks *self);
+
+/* encore_locks_acquire: waits (1 to 32 ms between tries), at most until DEADLINE_US (0: for ever).
+ * Errors: DEADLINE, CANCELLED, STORE. */
+EncoreIdLock *encore_locks_acquire (EncoreLocks *self, const char *id, gint64 deadline_us,
+                                    GCancellable *cancellable, GError **error);
+/* encore_locks_try: NULL when it is held by anybody. */
+EncoreIdLock *encore_locks_try (EncoreLocks *self, const char *id);
+void encore_id_lock_free (EncoreIdLock *self);
+
+/* encore_locks_lease: shared play lease.  Returns: a descriptor to close, -1 when an evictor has it
+ * (or errno on failure). */
+int encore_locks_lease (EncoreLocks *self, const char *id);
+/* encore_locks_try_unleased: keeps players out.  Returns: a descriptor to close, -1: somebody
+ * plays. */
+int encore_locks_try_unleased (EncoreLocks *self, const char *id);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreIdLock, encore_id_lock_free)
+
+G_END_DECLS
