@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Flights: one id being fetched, once, whoever asks.  The first asker creates the flight, later ones
- * join, all hear its progress; who leaves is forgotten; when nobody is left the flight is cancelled,
- * unless more than half is done.
+ * Flights: one id being fetched, once, whoever asks.  The first asker creates the flight, later
+ * ones join, all hear its progress; who leaves is forgotten; when nobody is left the flight is
+ * cancelled, unless more than half is done.
  *
  * Threads: call from any; callbacks come in the GMainContext given, never from within the call that
  * registers them. */
@@ -19,7 +19,7 @@ typedef struct EncoreFetch EncoreFetch;   /* the pool and the table of flights *
 typedef struct EncoreWaiter EncoreWaiter; /* one asker's place in a flight or a search */
 
 typedef enum {
-  ENCORE_STAGE_QUEUED,    /* all `jobs` are busy, or another process works on it */
+  ENCORE_STAGE_QUEUED, /* all `jobs` are busy, or another process works on it */
   ENCORE_STAGE_RESOLVE,
   ENCORE_STAGE_DOWNLOAD,
   ENCORE_STAGE_NORMALISE, /* also the proof that it is whole */
@@ -31,15 +31,15 @@ typedef struct {
   EncoreStage stage;
   gint64 done_bytes, total_bytes; /* total 0: unknown */
   guint waiters;
-  const char *title;              /* (nullable) until the site has told */
+  const char *title; /* (nullable) until the site has told */
 } EncoreProgress;
 
 typedef struct {
-  EncoreMediaId id;     /* as the site answered; get() it from the cache */
+  EncoreMediaId id; /* as the site answered; get() it from the cache */
   const char *title;
   gint64 duration_ms;
-  gboolean fetched;     /* FALSE: it was in the cache after all, or another process fetched it */
-  gint64 bytes;         /* downloaded */
+  gboolean fetched; /* FALSE: it was in the cache after all, or another process fetched it */
+  gint64 bytes;     /* downloaded */
   gint64 resolve_ms, download_ms, normalise_ms, publish_ms, total_ms;
 } EncoreFetched;
 
@@ -47,17 +47,19 @@ typedef void (*EncoreProgressFunc) (const EncoreProgress *progress, gpointer dat
 /* RESULT is NULL when ERROR is set.  Called once; the waiter is gone afterwards. */
 typedef void (*EncoreFetchedFunc) (const EncoreFetched *result, const GError *error, gpointer data);
 
-/* encore_fetch_new: starts no thread and no process yet.  Keeps CACHE, copies what it needs of CONFIG. */
+/* encore_fetch_new: starts no thread and no process yet.  Keeps CACHE, copies what it needs of
+ * CONFIG. */
 EncoreFetch *encore_fetch_new (EncoreCache *cache, const EncoreConfig *config);
 /* encore_fetch_free: refuses new work, kills the children's process groups, joins every thread (at
  * most 4 s); remaining waiters are dropped without a call. */
 void encore_fetch_free (EncoreFetch *self);
 
 /* encore_fetch_song: asks for ID.  Asks the cache for a remembered failure first.
- * @progress: (nullable): at most 4 a second.  Returns: (transfer none): valid until DONE was called or
- * encore_waiter_leave(). */
-EncoreWaiter *encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
-                                 EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data);
+ * @progress: (nullable): at most 4 a second.  Returns: (transfer none): valid until DONE was called
+ * or encore_waiter_leave(). */
+EncoreWaiter *
+encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
+                   EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data);
 
 /* One hit of a search. */
 typedef struct {
@@ -65,7 +67,8 @@ typedef struct {
   const char *title;
   gint64 duration_ms;
 } EncoreFound;
-typedef void (*EncoreFoundFunc) (const EncoreFound *found, guint n, const GError *error, gpointer data);
+typedef void (*EncoreFoundFunc) (const EncoreFound *found, guint n, const GError *error,
+                                 gpointer data);
 
 /* encore_fetch_search: WORDS (untrusted: controls stripped, cut at 200 characters) at the site, one
  * flat request.  Errors: NOT_FOUND without a hit. */

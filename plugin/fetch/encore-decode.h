@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Any file that GStreamer knows, as 48 kHz stereo float, block by block.  Private to fetch. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "base/encore-error.h"
+
+G_BEGIN_DECLS
+
+#define ENCORE_DECODE_CHANNELS 2
+
+/* FRAMES interleaved stereo frames.  Returns: FALSE with ERROR to stop. */
+typedef gboolean (*EncorePcmFunc) (const float *samples, gsize frames, gpointer data,
+                                   GError **error);
+
+/* encore_decode: the whole of PATH.  End of stream proves nothing: compare *FRAMES with what was
+ * announced.  Errors: NO_DECODER (names it), NO_AUDIO, CORRUPT, CANCELLED, and those of FUNC.
+ * Threads: any; needs no main loop. */
+gboolean encore_decode (const char *path, GCancellable *cancellable, EncorePcmFunc func,
+                        gpointer data, gint64 *frames, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Whatever comes in becomes 48 kHz 20 ms Opus at one loudness; what is no whole song is refused.
+ * The loudness is checked with a meter that is not ours: ffmpeg's ebur128. */
+#include "config.h"
+#include "fetch/encore-normalise.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "base/encore-ogg.h"
+#include "store-fixture.h"
+
+static char *dir;
+
+static char *
+run (const char *format, ...)
+{
+  va_list args;
+  g_autofree char *err = NULL;
+  int status;
+
+  va_start (args, format);
+  g_autofree char *command = g_strdup_vprintf (format, args);
+  va_end (args);
+  char *out = NULL;
+  g_autoptr (GError) error = NULL;
+  if (!g_spawn_command_line_sync (command, &out, &err, &status, &error) || status != 0)
+    g_error ("%s: %s", command, error != NULL ? error->message : err);
+  g_free (out);
+  return g_steal_pointer (&err);
+}
+
+/* A value that ffmpeg's meter prints in its summary, such as "I:" or "Peak:". */
+static double
+meter (const char *path, const char *what)
+{
+  g_autofree char *text =
+      run ("ffmpeg -hide_banner -nostats -i %s -af ebur128=peak=true -f null -", path);
+  const char *summary = g_strrstr (text, "Summary:");
+
+  g_assert_nonnull (summary);
+  return g_ascii_strtod (strstr (strstr (summary, what), ":") + 1, NULL);
+}
+
+static const EncoreNormaliseOptions OPTIONS = {-16, -1.5, 128000};
+static const char *const COMMENTS[] = {"ENCORE_ID=dQw4w9WgXcQ", "TITLE=Test", NULL};
+
+static char *
+make_source (const char *name, const char *filter, const char *codec)
+{
+  char *path = g_build_filename (dir, name, NULL);
+
+  g_free (run ("ffmpeg -v error -y -f lavfi -i %s %s %s", filter, codec, path));
+  return path;
+}
+
+static void
+test_inputs (void)
+{
+  static const struct {
+    const char *name, *filter, *codec;
+  } rows[] = {
+      {"loud.webm", "aevalsrc='0.9*sin(2*PI*440*t)|0.9*sin(2*PI*660*t)':s=48000:d=4",
+       "-c:a libopus -b:a 128k"},
+      {"quiet.m4a", "aevalsrc='0.02*sin(2*PI*440*t)|0.02*sin(2*PI*660*t)':s=44100:d=4",
+       "-c:a aac -b:a 128k"},
+      {"mono.flac", "sine=frequency=300:sample_rate=44100:duration=4", "-c:a flac"},
+      {"noise.mp3", "anoisesrc=d=4:c=pink:a=0.1:r=32000", "-c:a libmp3lame"},
+      {"noise.ogg", "anoisesrc=d=4:c=brown:a=0.3:r=44100", "-c:a libvorbis -ac 2"},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *source = make_source (rows[i].name, rows[i].filter, rows[i].codec);
+    g_autofree char *opus = g_strconcat (source, ".opus", NULL);
+    g_autoptr (GError) error = NULL;
+    g_auto (EncoreOggSummary) summary = {0};
+    EncoreNormalised result;
+    gint64 packets = 0;
+
+    encore_normalise (source, opus, COMMENTS, &OPTIONS, NULL, &result, &error);
+    g_assert_no_error (error);
+    g_assert_cmpint (ABS (result.duration_ms - 4000), <, 120);
+    const int fd = open (opus, O_RDONLY);
+    g_assert_true (encore_ogg_verify (fd, &packets, NULL));
+    g_assert_true (encore_ogg_summarise (fd, &summary, NULL));
+    close (fd);
+    g_assert_true (summary.complete);
+    g_assert_cmpint (summary.duration_ms, ==, result.duration_ms);
+    g_assert_cmpint (packets * 20 - summary.duration_ms, >=, 6);
+    g_assert_cmpint (packets * 20 - summary.duration_ms, <=,
+                     28); /* pre-skip and a part of a packet */
+    g_assert_cmpstr (encore_ogg_summary_get (&summary, "TITLE"), ==, "Test");
+    g_assert_nonnull (encore_ogg_summary_get (&summary, "R128_TRACK_GAIN"));
+
+    const double lufs = meter (opus, "I:");
+    const double peak = meter (opus, "Peak:");
+    g_test_message ("%s: %.1f LUFS -> %.1f LUFS, %.1f dBTP", rows[i].name, result.loudness_lufs,
+                    lufs, peak);
+    g_assert_cmpfloat (fabs (lufs - (result.loudness_lufs + result.gain_db)), <, 0.5);
+    if (result.true_peak_dbtp + (OPTIONS.loudness_lufs - result.loudness_lufs) <
+        OPTIONS.true_peak_dbtp)
+      g_assert_cmpfloat (fabs (lufs - OPTIONS.loudness_lufs), <, 0.5);
+    g_assert_cmpfloat (peak, <, -0.7);
+  }
+}
+
+static void
+test_silence (void)
+{
+  g_autofree char *source =
+      make_source ("silence.flac", "anullsrc=r=48000:cl=stereo:d=2", "-c:a flac -t 2");
+  g_autofree char *opus = g_strconcat (source, ".opus", NULL);
+  g_autoptr (GError) error = NULL;
+  EncoreNormalised result;
+
+  encore_normalise (source, opus, COMMENTS, &OPTIONS, NULL, &result, &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat (result.gain_db, ==, 0);
+  g_assert_cmpint (result.duration_ms, ==, 2000);
+}
+
+/* Video is not decoded, and without sound it is refused. */
+static void
+test_video (void)
+{
+  g_autofree char *source = g_build_filename (dir, "video.webm", NULL);
+  g_autofree char *mute = g_build_filename (dir, "mute.webm", NULL);
+  g_autofree char *opus = g_strconcat (source, ".opus", NULL);
+  g_autofree char *none = g_strconcat (mute, ".opus", NULL);
+  g_autoptr (GError) error = NULL, refused = NULL;
+  EncoreNormalised result;
+
+  g_free (run ("ffmpeg -v error -y -f lavfi -i testsrc=d=2:s=64x64 -f lavfi -i sine=d=2 -c:v "
+               "libvpx -c:a libopus %s",
+               source));
+  g_free (run ("ffmpeg -v error -y -f lavfi -i testsrc=d=2:s=64x64 -c:v libvpx %s", mute));
+  encore_normalise (source, opus, COMMENTS, &OPTIONS, NULL, &result, &error);
+  g_assert_no_error (error);
+  g_assert_false (encore_normalise (mute, none, COMMENTS, &OPTIONS, NULL, &result, &refused));
+  g_assert_error (refused, ENCORE_ERROR, ENCORE_ERROR_NO_AUDIO);
+  g_assert_false (g_file_test (none, G_FILE_TEST_EXISTS));
+}
+
+static void
+test_garbage (void)
+{
+  static const struct {
+    const char *name, *content;
+  } rows[] = {{"page.html", "<!DOCTYPE html><html><body>Sign in</body></html>"},
+              {"empty.webm", ""},
+              {"random.webm", "\x1a\x45\xdf\xa3gibberish that is no matroska at all"}};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *source = g_build_filename (dir, rows[i].name, NULL);
+    g_autofree char *opus = g_strconcat (source, ".opus", NULL);
+    g_autoptr (GError) error = NULL;
+    EncoreNormalised result;
+    g_assert_true (g_file_set_contents (source, rows[i].content, -1, NULL));
+    g_assert_false (encore_normalise (source, opus, COMMENTS, &OPTIONS, NULL, &result, &error));
+    g_test_message ("%s: %s", rows[i].name, error->message);
+    g_assert_true (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT) ||
+                   g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NO_AUDIO));
+    g_assert_false (g_file_test (opus, G_FILE_TEST_EXISTS));
+  }
+}
+
+static void
+test_cancel (void)
+{
+  g_autofree char *source = make_source ("long.flac", "anoisesrc=d=60:a=0.1:r=48000", "-c:a flac");
+  g_autofree char *opus = g_strconcat (source, ".opus", NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  EncoreNormalised result;
+
+  g_cancellable_cancel (cancellable);
+  g_assert_false (
+      encore_normalise (source, opus, COMMENTS, &OPTIONS, cancellable, &result, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED);
+  g_assert_false (g_file_test (opus, G_FILE_TEST_EXISTS));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_autofree char *ffmpeg = g_find_program_in_path ("ffmpeg");
+  if (ffmpeg == NULL) {
+    g_print ("1..0 # SKIP ffmpeg is not installed\n");
+    return 0;
+  }
+  dir = fixture_make_dir ();
+  g_test_add_func ("/normalise/inputs-reach-one-loudness", test_inputs);
+  g_test_add_func ("/normalise/silence-stays-silence", test_silence);
+  g_test_add_func ("/normalise/video-is-dropped", test_video);
+  g_test_add_func ("/normalise/garbage-is-refused", test_garbage);
+  g_test_add_func ("/normalise/cancel", test_cancel);
+  const int status = g_test_run ();
+  fixture_remove (dir);
+  return status;
+}
