@@ -47,8 +47,7 @@ typedef void (*EncoreProgressFunc) (const EncoreProgress *progress, gpointer dat
 /* RESULT is NULL when ERROR is set.  Called once; the waiter is gone afterwards. */
 typedef void (*EncoreFetchedFunc) (const EncoreFetched *result, const GError *error, gpointer data);
 
-/* encore_fetch_new: starts no thread and no process yet.  Keeps CACHE, copies what it needs of
- * CONFIG. */
+/* encore_fetch_new: starts no thread and no process yet.  CACHE and CONFIG outlive it. */
 EncoreFetch *encore_fetch_new (EncoreCache *cache, const EncoreConfig *config);
 /* encore_fetch_free: refuses new work, kills the children's process groups, joins every thread (at
  * most 4 s); remaining waiters are dropped without a call. */

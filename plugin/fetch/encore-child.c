@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A program run to its end, with a watchdog. */
+#include "config.h"
+#include "fetch/encore-child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TEXT_MAX (64 * 1024)
+#define TICK_MS 100
+#define TERM_PATIENCE_US (2 * G_USEC_PER_SEC)
+
+typedef struct {
+  pid_t pid; /* and process group; 0: reaped */
+  int out, err;
+  GString *line, *errors;
+  EncoreLineFunc func;
+  gpointer data;
+  gint64 patience_us; /* until when the next progress must come */
+  gint64 stall_us;
+} Child;
+
+/* In the child, after fork: only what is async-signal-safe. */
+static void
+set_up (gpointer data)
+{
+  const EncoreChildSpec *spec = data;
+
+  setsid ();
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  if (spec->max_file_bytes > 0) {
+    const struct rlimit limit = {spec->max_file_bytes, spec->max_file_bytes};
+    setrlimit (RLIMIT_FSIZE, &limit);
+  }
+}
+
+static gboolean
+spawn (Child *self, const EncoreChildSpec *spec, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  const char *path = g_environ_getenv (spec->envp, "PATH");
+  g_autofree char *program = NULL;
+
+  /* the child's PATH, not ours */
+  if (strchr (spec->argv[0], '/') == NULL && path != NULL) {
+    g_auto (GStrv) dirs = g_strsplit (path, ":", -1);
+    for (char **dir = dirs; *dir != NULL && program == NULL; dir++) {
+      g_autofree char *candidate = g_build_filename (*dir, spec->argv[0], NULL);
+      if (access (candidate, X_OK) == 0)
+        program = g_steal_pointer (&candidate);
+    }
+  } else {
+    program = g_strdup (spec->argv[0]);
+  }
+  if (program == NULL || access (program, X_OK) != 0) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s is missing or not executable",
+                 spec->argv[0]);
+    return FALSE;
+  }
+  g_autofree char **argv =
+      g_memdup2 (spec->argv, sizeof (char *) * (g_strv_length (spec->argv) + 1));
+  argv[0] = program;
+  if (g_spawn_async_with_pipes (spec->cwd, argv, spec->envp, G_SPAWN_DO_NOT_REAP_CHILD, set_up,
+                                (gpointer) spec, &self->pid, NULL, &self->out, &self->err, &local))
+    return TRUE;
+  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s: %s", program, local->message);
+  return FALSE;
+}
+
+static void
+take_line (Child *self, gint64 now_us)
+{
+  g_autofree char *text = g_utf8_make_valid (self->line->str, self->line->len);
+
+  g_string_truncate (self->line, 0);
+  if (self->func (text, self->data))
+    self->patience_us = now_us + self->stall_us;
+}
+
+static void
+take_output (Child *self, const char *bytes, gsize len)
+{
+  const gint64 now_us = g_get_monotonic_time ();
+
+  for (gsize i = 0; i < len; i++)
+    if (bytes[i] == '\n')
+      take_line (self, now_us);
+    else if (self->line->len < TEXT_MAX)
+      g_string_append_c (self->line, bytes[i]);
+}
+
+/* Reads what is there.  Returns: FALSE at the end of both pipes. */
+static gboolean
+read_pipes (Child *self)
+{
+  GPollFD fds[] = {{self->out, G_IO_IN, 0}, {self->err, G_IO_IN, 0}};
+  char buf[8192];
+
+  g_poll (fds, 2, TICK_MS);
+  for (int i = 0; i < 2; i++) {
+    int *fd = i == 0 ? &self->out : &self->err;
+    if (*fd < 0 || fds[i].revents == 0)
+      continue;
+    const gssize n = read (*fd, buf, sizeof buf);
+    if (n > 0 && i == 0) {
+      take_output (self, buf, n);
+    } else if (n > 0) {
+      g_string_append_len (self->errors, buf, MIN ((gsize) n, TEXT_MAX - self->errors->len));
+    } else if (n == 0 || errno != EINTR) {
+      close (*fd);
+      *fd = -1;
+    }
+  }
+  return self->out >= 0 || self->err >= 0;
+}
+
+static gboolean
+check_patience (Child *self, const EncoreChildSpec *spec, GCancellable *cancellable, GError **error)
+{
+  const gint64 now_us = g_get_monotonic_time ();
+
+  if (g_cancellable_is_cancelled (cancellable))
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED, "nobody waits any more");
+  else if (now_us > spec->deadline_us)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE,
+                         "the time for a fetch is over");
+  else if (now_us > self->patience_us)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE, "no new byte for too long");
+  else
+    return TRUE;
+  return FALSE;
+}
+
+/* TRUE when the child is gone, by whomever it was reaped. */
+static gboolean
+is_gone (Child *self)
+{
+  const pid_t pid = waitpid (self->pid, NULL, WNOHANG);
+
+  return pid == self->pid || (pid < 0 && errno == ECHILD && kill (self->pid, 0) < 0);
+}
+
+/* The whole group: yt-dlp leaves its ffmpeg running when only it is told to end. */
+static void
+end_group (Child *self, gboolean wait)
+{
+  const gint64 until_us = g_get_monotonic_time () + TERM_PATIENCE_US;
+
+  if (wait)
+    kill (-self->pid, SIGTERM);
+  while (!is_gone (self) && g_get_monotonic_time () < until_us)
+    g_poll (NULL, 0, 5); /* no descriptor tells of another's child on every kernel we run on */
+  kill (-self->pid, SIGKILL);
+  while (!is_gone (self))
+    g_poll (NULL, 0, 5);
+}
+
+gboolean
+encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, EncoreLineFunc line,
+                  gpointer data, char **err_text, GError **error)
+{
+  Child self = {.out = -1,
+                .err = -1,
+                .func = line,
+                .data = data,
+                .patience_us = g_get_monotonic_time () + spec->first_ms * 1000,
+                .stall_us = spec->stall_ms * 1000};
+  gboolean ok = TRUE;
+
+  *err_text = NULL;
+  if (!spawn (&self, spec, error))
+    return FALSE;
+  self.line = g_string_new (NULL);
+  self.errors = g_string_new (NULL);
+  while (ok && read_pipes (&self))
+    ok = check_patience (&self, spec, cancellable, error);
+  end_group (&self, !ok);
+  if (self.out >= 0)
+    close (self.out);
+  if (self.err >= 0)
+    close (self.err);
+  g_string_free (self.line, TRUE);
+  g_autofree char *raw = g_string_free (self.errors, FALSE);
+  *err_text = g_utf8_make_valid (raw, -1);
+  return ok;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A program run to its end, with a watchdog.  Its exit status is not told: a host that ignores
+ * SIGCHLD makes it a lie, and yt-dlp's own lies both ways.  Private to fetch. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "base/encore-error.h"
+
+G_BEGIN_DECLS
+
+/* One line of standard output, without its end, at most 64 KiB.  Returns: TRUE if it shows
+ * progress. */
+typedef gboolean (*EncoreLineFunc) (const char *line, gpointer data);
+
+typedef struct {
+  char **argv; /* argv[0] is searched in the PATH of ENVP */
+  char **envp; /* all the child sees */
+  const char *cwd;
+  gint64 max_file_bytes; /* RLIMIT_FSIZE; 0: none */
+  gint64 first_ms;       /* the first progress must come within this time */
+  gint64 stall_ms;       /* and every other one */
+  gint64 deadline_us;    /* of g_get_monotonic_time() */
+} EncoreChildSpec;
+
+/* encore_child_run: in a process group of its own, which is gone when this returns.
+ * @err_text: (out) (transfer full): up to 64 KiB of standard error.
+ * Errors: NO_PROGRAM, DEADLINE, CANCELLED.  Threads: a worker that lives as long as the call. */
+gboolean encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable,
+                           EncoreLineFunc line, gpointer data, char **err_text, GError **error);
+
+G_END_DECLS

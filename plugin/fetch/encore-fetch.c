@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Flights and those who wait for them.
+ *
+ * Threads: one mutex guards the table, the flights and their lists of waiters.  Workers run jobs
+ * without it.  A waiter is told by a source in its own context, and may leave only there, so that
+ * "left" and "being told" cannot cross. */
+#include "config.h"
+#include "fetch/encore-fetch.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fetch/encore-job.h"
+#include "fetch/encore-ytdlp.h"
+
+#define TELL_US (G_USEC_PER_SEC / 4)
+
+typedef struct {
+  EncoreFetch *fetch;
+  char *text; /* "youtube:ID", key of the table */
+  EncoreMediaId id;
+  GCancellable *cancellable;
+  GPtrArray *waiters; /* EncoreWaiter, a reference each */
+  EncoreStage stage;
+  gint64 done_bytes, total_bytes;
+  char *title;
+  gint64 told_us;
+} Flight;
+
+typedef struct {
+  char *words;
+  guint limit;
+  EncoreWaiter *waiter;
+} Search;
+
+struct EncoreFetch {
+  EncoreCache *cache;
+  const EncoreConfig *config;
+  GMutex mutex;
+  GHashTable *flights; /* text -> Flight */
+  GThreadPool *flight_pool, *search_pool;
+  GCancellable *closing;
+};
+
+struct EncoreWaiter { /* g_atomic_rc_box */
+  EncoreFetch *fetch;
+  Flight *flight; /* (nullable) under the mutex */
+  GMainContext *context;
+  EncoreProgressFunc progress;
+  EncoreFetchedFunc fetched;
+  EncoreFoundFunc found;
+  gpointer data;
+  gboolean left; /* context's thread only */
+};
+
+/* Something to tell a waiter. */
+typedef struct {
+  EncoreWaiter *waiter;
+  EncoreProgress progress;
+  EncoreFetched result;
+  GPtrArray *hits; /* EncoreHit (nullable) */
+  char *title;
+  GError *error;
+  enum { TELL_PROGRESS, TELL_FETCHED, TELL_FOUND } what;
+} News;
+
+static void
+waiter_clear (gpointer data)
+{
+  g_main_context_unref (((EncoreWaiter *) data)->context);
+}
+
+static void
+waiter_unref (gpointer waiter)
+{
+  g_atomic_rc_box_release_full (waiter, waiter_clear);
+}
+
+static EncoreWaiter *
+waiter_new (EncoreFetch *fetch, GMainContext *context, gpointer data)
+{
+  EncoreWaiter *self = g_atomic_rc_box_new0 (EncoreWaiter);
+
+  self->fetch = fetch;
+  self->context = g_main_context_ref (context);
+  self->data = data;
+  return self;
+}
+
+/* ---- telling */
+
+static void
+news_free (gpointer data)
+{
+  News *news = data;
+
+  waiter_unref (news->waiter);
+  g_clear_pointer (&news->hits, g_ptr_array_unref);
+  g_clear_error (&news->error);
+  g_free (news->title);
+  g_free (news);
+}
+
+static void
+tell_found (News *news)
+{
+  const guint n = news->hits != NULL ? news->hits->len : 0;
+  g_autofree EncoreFound *found = g_new0 (EncoreFound, n + 1);
+
+  for (guint i = 0; i < n; i++) {
+    const EncoreHit *hit = news->hits->pdata[i];
+    found[i] = (EncoreFound){hit->id, hit->title, hit->duration_ms};
+  }
+  news->waiter->found (found, n, news->error, news->waiter->data);
+}
+
+static gboolean
+tell (gpointer data)
+{
+  News *news = data;
+  EncoreWaiter *waiter = news->waiter;
+
+  if (waiter->left)
+    return G_SOURCE_REMOVE;
+  waiter->left = news->what != TELL_PROGRESS;
+  if (news->what == TELL_PROGRESS && waiter->progress != NULL)
+    waiter->progress (&news->progress, waiter->data);
+  else if (news->what == TELL_FETCHED)
+    waiter->fetched (news->error == NULL ? &news->result : NULL, news->error, waiter->data);
+  else if (news->what == TELL_FOUND)
+    tell_found (news);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+send_news (News *news)
+{
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, tell, news, news_free);
+  g_source_attach (source, news->waiter->context);
+}
+
+static News *
+news_new (EncoreWaiter *waiter, int what)
+{
+  News *news = g_new0 (News, 1);
+
+  news->waiter = g_atomic_rc_box_acquire (waiter);
+  news->what = what;
+  return news;
+}
+
+static void
+send_fetched (EncoreWaiter *waiter, const EncoreFetched *result, const GError *error)
+{
+  News *news = news_new (waiter, TELL_FETCHED);
+
+  if (error != NULL) {
+    news->error = g_error_copy (error);
+  } else {
+    news->result = *result;
+    news->result.title = news->title = g_strdup (result->title);
+  }
+  send_news (news);
+}
+
+static EncoreProgress
+progress_of (const Flight *flight)
+{
+  return (EncoreProgress){flight->id,          flight->stage,        flight->done_bytes,
+                          flight->total_bytes, flight->waiters->len, flight->title};
+}
+
+static void
+on_progress (EncoreStage stage, gint64 done, gint64 total, const char *title, gpointer data)
+{
+  Flight *flight = data;
+  const gint64 now_us = g_get_monotonic_time ();
+
+  g_mutex_lock (&flight->fetch->mutex);
+  const gboolean news_worthy = stage != flight->stage || now_us >= flight->told_us + TELL_US;
+  flight->stage = stage;
+  flight->done_bytes = done;
+  flight->total_bytes = total;
+  if (title != NULL && flight->title == NULL)
+    flight->title = g_strdup (title);
+  for (guint i = 0; news_worthy && i < flight->waiters->len; i++) {
+    News *news = news_new (flight->waiters->pdata[i], TELL_PROGRESS);
+    news->progress = progress_of (flight);
+    news->progress.title = news->title = g_strdup (flight->title);
+    send_news (news);
+  }
+  if (news_worthy)
+    flight->told_us = now_us;
+  g_mutex_unlock (&flight->fetch->mutex);
+}
+
+/* ---- flights */
+
+static void
+flight_free (gpointer data)
+{
+  Flight *self = data;
+
+  g_ptr_array_unref (self->waiters);
+  g_object_unref (self->cancellable);
+  g_free (self->title);
+  g_free (self->text);
+  g_free (self);
+}
+
+static void
+block_sigpipe (void)
+{
+  sigset_t pipe_only;
+
+  sigemptyset (&pipe_only);
+  sigaddset (&pipe_only, SIGPIPE);
+  pthread_sigmask (SIG_BLOCK, &pipe_only, NULL);
+}
+
+/* Worker: the flight leaves the table before its waiters are told, so that none can join too late.
+ */
+static void
+fly (gpointer data, gpointer user_data)
+{
+  Flight *flight = data;
+  EncoreFetch *self = user_data;
+  const EncoreJob job = {self->cache,         self->config, flight->id,
+                         flight->cancellable, on_progress,  flight};
+  EncoreFetched result;
+  g_autoptr (GError) error = NULL;
+
+  block_sigpipe ();
+  encore_job_run (&job, &result, &error);
+  g_mutex_lock (&self->mutex);
+  for (guint i = 0; i < flight->waiters->len; i++) {
+    EncoreWaiter *waiter = flight->waiters->pdata[i];
+    waiter->flight = NULL;
+    send_fetched (waiter, &result, error);
+  }
+  if (error == NULL)
+    g_free ((char *) result.title);
+  if (g_hash_table_lookup (self->flights, flight->text) == flight)
+    g_hash_table_remove (self->flights, flight->text);
+  g_mutex_unlock (&self->mutex);
+  flight_free (flight);
+}
+
+static Flight *
+start_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text)
+{
+  Flight *flight = g_new0 (Flight, 1);
+
+  flight->fetch = self;
+  flight->id = *id;
+  flight->text = g_strdup (text);
+  flight->cancellable = g_cancellable_new ();
+  flight->waiters = g_ptr_array_new_with_free_func (waiter_unref);
+  g_hash_table_replace (self->flights, flight->text, flight);
+  g_thread_pool_push (self->flight_pool, flight, NULL);
+  return flight;
+}
+
+EncoreWaiter *
+encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
+                   EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data)
+{
+  EncoreWaiter *waiter = waiter_new (self, context, data);
+  g_autofree char *text = encore_media_id_to_text (id);
+  g_autofree char *stem = encore_media_id_to_stem (id);
+  g_autoptr (GError) known = NULL;
+
+  waiter->progress = progress;
+  waiter->fetched = done;
+  if (encore_cache_get_failure (self->cache, stem, NULL, &known)) {
+    send_fetched (waiter, NULL, known);
+    waiter_unref (waiter); /* the news hold it until it was told */
+    return waiter;
+  }
+  g_mutex_lock (&self->mutex);
+  Flight *flight = g_hash_table_lookup (self->flights, text);
+  if (flight == NULL)
+    flight = start_flight (self, id, text);
+  waiter->flight = flight;
+  g_ptr_array_add (flight->waiters, waiter);
+  if (flight->waiters->len > 1)
+    g_info ("fetch: join %s waiters=%u", text, flight->waiters->len);
+  g_mutex_unlock (&self->mutex);
+  return waiter;
+}
+
+void
+encore_waiter_leave (EncoreWaiter *waiter)
+{
+  EncoreFetch *self = waiter->fetch;
+
+  waiter->left = TRUE;
+  g_mutex_lock (&self->mutex);
+  Flight *flight = waiter->flight;
+  waiter->flight = NULL;
+  if (flight != NULL)
+    g_ptr_array_remove_fast (flight->waiters, waiter);
+  if (flight != NULL && flight->waiters->len == 0 &&
+      (flight->stage < ENCORE_STAGE_DOWNLOAD || 2 * flight->done_bytes <= flight->total_bytes)) {
+    /* who asks now gets a flight of his own; it waits for this one's lock */
+    g_info ("fetch: cancel %s, nobody waits for it any more", flight->text);
+    g_hash_table_remove (self->flights, flight->text);
+    g_cancellable_cancel (flight->cancellable);
+  }
+  g_mutex_unlock (&self->mutex);
+}
+
+GPtrArray *
+encore_fetch_jobs (EncoreFetch *self)
+{
+  GPtrArray *jobs = g_ptr_array_new_with_free_func (g_free);
+  GHashTableIter iter;
+  gpointer flight;
+
+  g_mutex_lock (&self->mutex);
+  g_hash_table_iter_init (&iter, self->flights);
+  while (g_hash_table_iter_next (&iter, NULL, &flight)) {
+    const EncoreProgress progress = progress_of (flight);
+    const gsize title_len = progress.title != NULL ? strlen (progress.title) + 1 : 0;
+    EncoreProgress *copy = g_malloc (sizeof *copy + title_len);
+    *copy = progress;
+    if (title_len > 0)
+      copy->title = memcpy (copy + 1, progress.title, title_len);
+    g_ptr_array_add (jobs, copy);
+  }
+  g_mutex_unlock (&self->mutex);
+  return jobs;
+}
+
+/* ---- searches */
+
+static void
+search (gpointer data, gpointer user_data)
+{
+  g_autofree Search *job = data;
+  EncoreFetch *self = user_data;
+  g_autofree char *words = job->words;
+  News *news = news_new (job->waiter, TELL_FOUND);
+  g_autofree char *dir = g_dir_make_tmp ("encore-search-XXXXXX", &news->error);
+
+  block_sigpipe ();
+  if (dir != NULL) {
+    news->hits =
+        encore_ytdlp_search (self->config, words, job->limit, dir, self->closing, &news->error);
+    g_autofree char *cookies = g_build_filename (dir, "home", "cookies.txt", NULL);
+    g_autofree char *home = g_build_filename (dir, "home", NULL);
+    unlink (cookies);
+    rmdir (home);
+    rmdir (dir);
+  }
+  send_news (news);
+  waiter_unref (job->waiter);
+}
+
+EncoreWaiter *
+encore_fetch_search (EncoreFetch *self, const char *words, guint limit, GMainContext *context,
+                     EncoreFoundFunc done, gpointer data)
+{
+  EncoreWaiter *waiter = waiter_new (self, context, data);
+  Search *job = g_new (Search, 1);
+
+  waiter->found = done;
+  *job = (Search){g_strdup (words), limit, waiter};
+  g_thread_pool_push (self->search_pool, job, NULL);
+  return waiter;
+}
+
+/* ---- life */
+
+EncoreFetch *
+encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
+{
+  EncoreFetch *self = g_new0 (EncoreFetch, 1);
+
+  self->cache = cache;
+  self->config = config;
+  g_mutex_init (&self->mutex);
+  self->flights = g_hash_table_new (g_str_hash, g_str_equal);
+  self->closing = g_cancellable_new ();
+  self->flight_pool = g_thread_pool_new (fly, self, config->jobs, FALSE, NULL);
+  self->search_pool = g_thread_pool_new (search, self, 1, FALSE, NULL);
+  return self;
+}
+
+void
+encore_fetch_free (EncoreFetch *self)
+{
+  GHashTableIter iter;
+  gpointer flight;
+
+  if (self == NULL)
+    return;
+  g_mutex_lock (&self->mutex);
+  g_hash_table_iter_init (&iter, self->flights);
+  while (g_hash_table_iter_next (&iter, NULL, &flight))
+    g_cancellable_cancel (((Flight *) flight)->cancellable);
+  g_mutex_unlock (&self->mutex);
+  g_cancellable_cancel (self->closing);
+  g_thread_pool_free (self->flight_pool, FALSE, TRUE);
+  g_thread_pool_free (self->search_pool, FALSE, TRUE);
+  g_hash_table_unref (self->flights);
+  g_object_unref (self->closing);
+  g_mutex_clear (&self->mutex);
+  g_free (self);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * From the claim to the publish.  Nothing is believed: not the exit code, not the header's length.
+ */
+#include "config.h"
+#include "fetch/encore-job.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fetch/encore-normalise.h"
+#include "fetch/encore-ytdlp.h"
+
+#define ROOM_BYTES (16 * 1024 * 1024) /* a song and its download, roughly */
+#define TOLERANCE_MS 2000
+#define TOLERANCE_SHARE 50 /* 2 % */
+#define OPUS_NAME "song.opus"
+
+typedef struct {
+  const EncoreJob *job;
+  EncoreYtdlp *answer;
+} Watch;
+
+static void
+on_change (gpointer data)
+{
+  const Watch *watch = data;
+  const EncoreYtdlp *answer = watch->answer;
+
+  watch->job->progress (answer->has_meta ? ENCORE_STAGE_DOWNLOAD : ENCORE_STAGE_RESOLVE,
+                        answer->done_bytes, answer->total_bytes, answer->title, watch->job->data);
+}
+
+static gboolean
+has_media_magic (const guint8 *head, gsize len)
+{
+  static const struct {
+    gsize offset;
+    const char *bytes;
+  } magics[] = {{0, "\x1a\x45\xdf\xa3"},
+                {4, "ftyp"},
+                {0, "OggS"},
+                {0, "ID3"},
+                {0, "fLaC"},
+                {0, "RIFF"},
+                {0, "\xff\xfb"},
+                {0, "\xff\xf3"},
+                {0, "\xff\xf1"}};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (magics); i++) {
+    const gsize n = strlen (magics[i].bytes);
+    if (magics[i].offset + n <= len && memcmp (head + magics[i].offset, magics[i].bytes, n) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Size as announced, and the beginning of a media file. */
+static gboolean
+check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GError **error)
+{
+  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  struct stat st = {0};
+  guint8 head[16];
+  gssize n = -1;
+
+  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
+    n = pread (fd, head, sizeof head, 0);
+  if (fd >= 0)
+    close (fd);
+  *bytes = st.st_size;
+  if (n <= 0)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+                         "the download is empty or missing");
+  else if (answer->announced_bytes > 0 && st.st_size != answer->announced_bytes)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+                 "%" G_GINT64_FORMAT " bytes came of %" G_GINT64_FORMAT " announced",
+                 (gint64) st.st_size, answer->announced_bytes);
+  else if (!has_media_magic (head, n))
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the site sent no media file");
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
+check_duration (gint64 decoded_ms, gint64 announced_ms, GError **error)
+{
+  const gint64 tolerance_ms = MAX (announced_ms / TOLERANCE_SHARE, TOLERANCE_MS);
+
+  if (announced_ms == 0 || ABS (decoded_ms - announced_ms) <= tolerance_ms)
+    return TRUE;
+  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+               "%" G_GINT64_FORMAT " s of music in a song of %" G_GINT64_FORMAT " s",
+               decoded_ms / 1000, announced_ms / 1000);
+  return FALSE;
+}
+
+static gboolean
+normalise (const EncoreJob *job, const EncoreYtdlp *answer, const char *dir, const char *stem,
+           EncoreNormalised *out, GError **error)
+{
+  const EncoreNormaliseOptions options = {job->config->loudness_lufs, job->config->true_peak_dbtp,
+                                          job->config->bitrate_bps};
+  g_autofree char *source = g_build_filename (dir, answer->file, NULL);
+  g_autofree char *opus = g_build_filename (dir, OPUS_NAME, NULL);
+  g_autofree char *url = encore_media_id_to_url (&answer->id);
+  g_autofree char *id_tag = g_strconcat ("ENCORE_ID=", stem, NULL);
+  g_autofree char *url_tag = g_strconcat ("ENCORE_SOURCE=", url, NULL);
+  g_autofree char *title_tag = g_strconcat ("TITLE=", answer->title, NULL);
+  g_autofree char *artist_tag = g_strconcat ("ARTIST=", answer->artist, NULL);
+  const char *const comments[] = {id_tag, url_tag, title_tag, artist_tag, NULL};
+
+  return encore_normalise (source, opus, comments, &options, job->cancellable, out, error) &&
+         check_duration (out->duration_ms, answer->duration_ms, error);
+}
+
+static gint64
+since_ms (gint64 *then_us)
+{
+  const gint64 now_us = g_get_monotonic_time ();
+  const gint64 ms = (now_us - *then_us) / 1000;
+
+  *then_us = now_us;
+  return ms;
+}
+
+static gboolean
+publish (const EncoreJob *job, EncoreClaim *claim, const EncoreYtdlp *answer, const char *stem,
+         const EncoreNormalised *n, GError **error)
+{
+  g_autofree char *url = encore_media_id_to_url (&answer->id);
+  const EncorePublish what = {.opus_name = OPUS_NAME,
+                              .source_name = job->config->keep_source ? answer->file : NULL,
+                              .answered_id = stem,
+                              .title = answer->title,
+                              .artist = answer->artist,
+                              .url = url,
+                              .duration_ms = n->duration_ms,
+                              .loudness_lufs = n->loudness_lufs,
+                              .gain_db = n->gain_db,
+                              .max_packet_bytes = n->max_packet_bytes};
+  g_autoptr (EncoreHandle) handle = encore_claim_publish (claim, &what, error);
+
+  return handle != NULL;
+}
+
+/* With the claim held: download, verify, normalise, publish. */
+static gboolean
+fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetched *out,
+       GError **error)
+{
+  g_auto (EncoreYtdlp) answer = {0};
+  Watch watch = {job, &answer};
+  const char *dir = encore_claim_get_dir (claim);
+  g_autofree char *ytdlp_cache =
+      g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
+  EncoreNormalised normalised = {0};
+  gint64 then_us = g_get_monotonic_time ();
+  const gint64 began_us = then_us;
+
+  answer.changed = on_change;
+  answer.data = &watch;
+  if (!encore_cache_room_for (job->cache, MIN (job->config->max_bytes, ROOM_BYTES), error))
+    return FALSE;
+  job->progress (ENCORE_STAGE_RESOLVE, 0, 0, NULL, job->data);
+  if (!encore_ytdlp_download (job->config, &job->id, dir, ytdlp_cache, deadline_us,
+                              job->cancellable, &answer, error))
+    return FALSE;
+  out->resolve_ms = answer.meta_us > 0 ? (answer.meta_us - began_us) / 1000 : 0;
+  out->download_ms = since_ms (&then_us) - out->resolve_ms;
+
+  g_autofree char *path = g_build_filename (dir, answer.file, NULL);
+  g_autofree char *stem = encore_media_id_to_stem (&answer.id);
+  if (!check_download (path, &answer, &out->bytes, error))
+    return FALSE;
+  job->progress (ENCORE_STAGE_NORMALISE, out->bytes, out->bytes, answer.title, job->data);
+  if (!normalise (job, &answer, dir, stem, &normalised, error))
+    return FALSE;
+  out->normalise_ms = since_ms (&then_us);
+  job->progress (ENCORE_STAGE_PUBLISH, out->bytes, out->bytes, answer.title, job->data);
+  if (!publish (job, claim, &answer, stem, &normalised, error))
+    return FALSE;
+  out->publish_ms = since_ms (&then_us);
+  out->total_ms = (then_us - began_us) / 1000;
+  out->id = answer.id;
+  out->title = g_strdup (answer.title);
+  out->duration_ms = normalised.duration_ms;
+  out->fetched = TRUE;
+  return TRUE;
+}
+
+static void
+take_hit (const EncoreJob *job, EncoreHandle *hit, EncoreFetched *out)
+{
+  const EncoreEntryInfo *info = encore_handle_get_info (hit);
+
+  if (!encore_media_id_from_stem (info->id, &out->id))
+    out->id = job->id;
+  out->title = g_strdup (info->title);
+  out->duration_ms = info->duration_ms;
+}
+
+gboolean
+encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
+{
+  const gint64 deadline_us = g_get_monotonic_time () + job->config->fetch_timeout_ms * 1000;
+  g_autofree char *stem = encore_media_id_to_stem (&job->id);
+  g_autofree char *text = encore_media_id_to_text (&job->id);
+  g_autoptr (EncoreHandle) hit = NULL;
+  g_autoptr (GError) local = NULL;
+
+  memset (out, 0, sizeof *out);
+  g_autoptr (EncoreClaim) claim =
+      encore_cache_claim (job->cache, stem, deadline_us, job->cancellable, &hit, &local);
+  if (hit != NULL) {
+    take_hit (job, hit, out);
+    g_info ("fetch: %s was fetched by somebody else meanwhile", text);
+    return TRUE;
+  }
+  if (claim != NULL && fetch (job, claim, deadline_us, out, &local)) {
+    g_info ("fetch: publish %s bytes=%" G_GINT64_FORMAT " resolve=%dms download=%dms "
+            "normalise=%dms publish=%dms",
+            text, out->bytes, (int) out->resolve_ms, (int) out->download_ms,
+            (int) out->normalise_ms, (int) out->publish_ms);
+    return TRUE;
+  }
+  if (claim != NULL && local->domain == ENCORE_ERROR)
+    encore_claim_fail (claim, local->code, local->message);
+  g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s: ", text);
+  return FALSE;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * What a worker does for one id: from the claim to the publish.  Private to fetch. */
+#pragma once
+
+#include "fetch/encore-fetch.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  EncoreCache *cache;
+  const EncoreConfig *config;
+  EncoreMediaId id;
+  GCancellable *cancellable;
+  /* told on the worker's thread; TITLE (nullable) */
+  void (*progress) (EncoreStage stage, gint64 done, gint64 total, const char *title, gpointer data);
+  gpointer data;
+} EncoreJob;
+
+/* encore_job_run: blocks.  *OUT: its title is to be freed.  Errors: all of fetching. */
+gboolean encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error);
+
+G_END_DECLS

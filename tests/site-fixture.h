@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * The offline site, started for a test, and the real yt-dlp that asks it. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct Site Site;
+
+/* Makes the songs if need be, starts the server.  NULL when the machine lacks yt-dlp, ffmpeg or
+ * python3: *WHY (transfer none). */
+Site *site_start (const char **why);
+void site_stop (Site *self);
+/* The program for the option ytdlp. */
+const char *site_get_ytdlp (Site *self);
+/* "requests", "bytes" or "peak" of KEY such as "media/tuneAAAAAAA/251"; 0 if it was never asked. */
+gint64 site_get_stat (Site *self, const char *key, const char *what);
+/* A JSON object, see tests/site/site.py. */
+void site_set_faults (Site *self, const char *json);
+/* No faults, all counters 0. */
+void site_reset (Site *self);
