@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Rooms that sound.  One EncorePlayout (pacer thread and fill pool) serves all rooms; a room has one
- * EncoreVoice (ring, ticket, pause flag, send function) and one EncorePlayer, which starts one
+ * Rooms that sound.  One EncorePlayout (pacer thread and fill pool) serves all rooms; a room has
+ * one EncoreVoice (ring, ticket, pause flag, send function) and one EncorePlayer, which starts one
  * disposable pipeline a song:  encoretrack ! encorepack ! encorevoicesink.
  *
  * Threads: player functions on the control thread only, the one that iterates CONTEXT; events come
@@ -35,8 +35,8 @@ EncorePlayout *encore_playout_new (void);
 void encore_playout_free (EncorePlayout *self);
 
 /* encore_voice_new: NAME is the room's, for logs and `encorevoicesink room=`. */
-EncoreVoice *encore_voice_new (EncorePlayout *playout, const char *name, EncoreSendFunc send,
-                               gpointer data);
+EncoreVoice *
+encore_voice_new (EncorePlayout *playout, const char *name, EncoreSendFunc send, gpointer data);
 /* When it returns SEND is not running and will not run again. */
 void encore_voice_free (EncoreVoice *self);
 
@@ -59,13 +59,14 @@ EncorePlayer *encore_player_new (EncoreVoice *voice, GMainContext *context,
                                  const EncorePlayerEvents *events, gpointer data);
 void encore_player_free (EncorePlayer *self);
 
-/* encore_player_play: now, whatever plays: new ticket, emptied ring, in one step.  No event comes for
- * the song it replaces.
+/* encore_player_play: now, whatever plays: new ticket, emptied ring, in one step.  No event comes
+ * for the song it replaces.
  * @handle: (transfer full).  Returns: the song's number, 0 with ERROR. */
 guint encore_player_play (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
                           gint64 start_ms, GError **error);
 /* encore_player_set_next: what follows without a gap; replaces an earlier next.  @handle: (transfer
- * full) (nullable): NULL takes it back.  Returns: the song's number; 0: taken back, or with ERROR. */
+ * full) (nullable): NULL takes it back.  Returns: the song's number; 0: taken back, or with ERROR.
+ */
 guint encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
                               GError **error);
 /* encore_player_stop: five frames of silence, then nothing.  No event for the song. */
@@ -79,9 +80,9 @@ gint64 encore_player_get_position_ms (EncorePlayer *self);
  * plays ID from the cache in CACHE_DIR. */
 char *encore_player_pipeline_line (const EncoreMediaId *id, const char *cache_dir);
 
-/* encore_play_init: gst_init, our elements registered, one dummy pipeline.  Once, control thread, at
- * the first event.  @registry_dir: where GStreamer may keep its registry if it has none.
- * Errors: FAILED, e.g. when another copy of the module has registered the elements. */
+/* encore_play_init: gst_init, our elements registered, one dummy pipeline.  Once, control thread,
+ * at the first event.  @registry_dir: where GStreamer may keep its registry if it has none. Errors:
+ * FAILED, e.g. when another copy of the module has registered the elements. */
 gboolean encore_play_init (const char *registry_dir, GError **error);
 
 /* Returns: (transfer full): GStreamer's version, for people. */

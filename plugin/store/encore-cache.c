@@ -39,18 +39,24 @@ encore_cache_open (const EncoreCacheOptions *options, GError **error)
   g_autoptr (EncoreLayout) layout = encore_layout_open (options->dir, options->read_only, error);
   if (layout == NULL)
     return NULL;
-  g_autoptr (EncoreDb) db =
-      encore_db_open (layout->dir, options->read_only,
-                      layout->block_bytes > 0 && layout->block_bytes < 4096, error);
-  if (db == NULL)
+  EncoreLocks *locks = encore_locks_new (layout->dirfd);
+  /* two processes that make a database at once get in each other's way in spite of busy_timeout */
+  const int gate = options->read_only ? -1 : encore_locks_enter_gate (locks);
+  const gboolean small_blocks = layout->block_bytes > 0 && layout->block_bytes < 4096;
+  EncoreDb *db = encore_db_open (layout->dir, options->read_only, small_blocks, error);
+  if (gate >= 0)
+    close (gate);
+  if (db == NULL) {
+    encore_locks_free (locks);
     return NULL;
+  }
 
   EncoreCache *self = g_new0 (EncoreCache, 1);
   self->options = *options;
   self->layout = g_steal_pointer (&layout);
   self->options.dir = self->layout->dir;
-  self->db = g_steal_pointer (&db);
-  self->locks = encore_locks_new (self->layout->dirfd);
+  self->db = db;
+  self->locks = locks;
   self->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_mutex_init (&self->count_mutex);
   g_cond_init (&self->count_wake);
@@ -333,8 +339,8 @@ encore_cache_make_ready (EncoreCache *self, const char *id, const EncorePublish 
                      " title = ?6, artist = ?7, url = ?8, duration_ms = ?9, lufs = ?10,"
                      " gain_db = ?11, max_packet = ?12, created_at = unixepoch (),"
                      " last_access = unixepoch () WHERE id = ?1",
-                     "siisssssiddi", id, sizes->src_bytes, sizes->opus_bytes, src_ext, sizes->sha256,
-                     what->title != NULL ? what->title : "",
+                     "siisssssiddi", id, sizes->src_bytes, sizes->opus_bytes, src_ext,
+                     sizes->sha256, what->title != NULL ? what->title : "",
                      what->artist != NULL ? what->artist : "", what->url != NULL ? what->url : "",
                      what->duration_ms, what->loudness_lufs, what->gain_db,
                      (gint64) what->max_packet_bytes) &&

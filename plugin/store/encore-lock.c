@@ -12,6 +12,7 @@
 
 #define FIRST_WAIT_US 1000
 #define LONGEST_WAIT_US 32000
+#define OPEN_GATE ((off_t) 0x7000000000000001)
 
 /* One id somebody in this process works on or waits for. */
 typedef struct {
@@ -88,6 +89,21 @@ int
 encore_locks_try_unleased (EncoreLocks *self, const char *id)
 {
   return lock_byte (self, fetch_byte (id) | 1, F_WRLCK);
+}
+
+int
+encore_locks_enter_gate (EncoreLocks *self)
+{
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = OPEN_GATE, .l_len = 1};
+  const int fd = openat (self->dirfd, "locks", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  int result = -1;
+
+  if (fd < 0)
+    return -1;
+  do
+    result = fcntl (fd, F_OFD_SETLKW, &lock);
+  while (result < 0 && errno == EINTR);
+  return fd;
 }
 
 /* ---- threads of this process */

@@ -4,6 +4,7 @@
  *
  *   byte 2h      fetch and delete (exclusive)
  *   byte 2h + 1  play lease (shared; the evictor tries it exclusively)
+ *   open gate    held while the database is opened, made or migrated
  *
  * Each acquisition has its own open file description (OFD locks), so two threads of one process
  * exclude each other like two processes do.  Private to the store. */
@@ -19,6 +20,10 @@ typedef struct EncoreIdLock EncoreIdLock; /* fetch lock of one id, held */
 /* @dirfd: of the cache directory, not owned; holds the file `locks`. */
 EncoreLocks *encore_locks_new (int dirfd);
 void encore_locks_free (EncoreLocks *self);
+
+/* encore_locks_enter_gate: waits for others that open the cache.  Returns: a descriptor to close.
+ */
+int encore_locks_enter_gate (EncoreLocks *self);
 
 /* encore_locks_acquire: waits (1 to 32 ms between tries), at most until DEADLINE_US (0: for ever).
  * Errors: DEADLINE, CANCELLED, STORE. */

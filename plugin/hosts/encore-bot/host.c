@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * The host's side of bot-plugin.h.
+ *
+ * Threads: [main] runs the default GMainContext.  log, reply and post come from any thread; replies
+ * are written under a lock, posts become sources of [main]. */
+#include "config.h"
+#include "host.h"
+
+#include <gmodule.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bot-plugin.h"
+#include "voice.h"
+
+#define ROOM 1
+#define VOICE 1
+
+typedef struct {
+  char *name, *usage, *permission; /* permission: nullable */
+  void (*run) (void *data, const bot_call *call);
+  void *data;
+} Command;
+
+struct Host {
+  bot_host api;
+  bot_host_voice voice_api;
+  GKeyFile *config;
+  GModule *module;
+  const bot_plugin *plugin;
+  void *plugin_self;
+  char *prefix, *room, *voice_spec;
+  char **admins, **djs;  /* djs NULL: everybody */
+  GHashTable *commands;  /* name -> Command */
+  GHashTable *users;     /* name -> id */
+  GPtrArray *user_names; /* id - 1 -> name; under MUTEX */
+  GMutex mutex;          /* output, user_names, voice */
+  Voice *voice;
+  gint posts;       /* atomic: not run yet */
+  gint talking;     /* atomic: packets come, the last one has not yet */
+  gboolean stopped; /* [main] */
+};
+
+static void
+command_free (gpointer data)
+{
+  Command *self = data;
+
+  g_free (self->name);
+  g_free (self->usage);
+  g_free (self->permission);
+  g_free (self);
+}
+
+/* ---- what the plugin calls */
+
+static void
+api_log (void *ctx, int level, const char *domain, const char *text)
+{
+  static const char *const names[] = {"debug", "info", "warning", "error"};
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autofree char *time = g_date_time_format (now, "%H:%M:%S");
+
+  if (level > BOT_LOG_DEBUG || g_getenv ("ENCORE_BOT_DEBUG") != NULL)
+    fprintf (stderr, "%s.%03d %-7s %s: %s\n", time, g_date_time_get_microsecond (now) / 1000,
+             names[CLAMP (level, 0, 3)], domain, text);
+}
+
+static bot_result
+copy_out (const char *text, char *buf, size_t len)
+{
+  return g_snprintf (buf, len, "%s", text);
+}
+
+static bot_result
+api_config_get (void *ctx, const char *key, char *buf, size_t len)
+{
+  Host *self = ctx;
+  g_autofree char *value = g_key_file_get_string (self->config, self->plugin->id, key, NULL);
+
+  return value != NULL ? copy_out (value, buf, len) : BOT_EINVAL;
+}
+
+static bot_result
+api_config_key (void *ctx, uint32_t index, char *buf, size_t len)
+{
+  Host *self = ctx;
+  gsize n = 0;
+  g_auto (GStrv) keys = g_key_file_get_keys (self->config, self->plugin->id, &n, NULL);
+
+  return index < n ? copy_out (keys[index], buf, len) : BOT_EINVAL;
+}
+
+static bot_result
+api_command_add (void *ctx, const bot_command *cmd)
+{
+  Host *self = ctx;
+  Command *command = g_new0 (Command, 1);
+
+  command->name = g_strdup (cmd->name);
+  command->usage = g_strdup (cmd->usage);
+  command->permission = g_strdup (cmd->permission);
+  command->run = cmd->run;
+  command->data = cmd->data;
+  g_hash_table_replace (self->commands, command->name, command);
+  return BOT_OK;
+}
+
+static bot_result
+api_reply (void *ctx, bot_id room, bot_id user, const char *text)
+{
+  Host *self = ctx;
+
+  if (room != ROOM)
+    return BOT_ECLOSED;
+  g_mutex_lock (&self->mutex);
+  printf ("[%s] %s\n", self->room, text);
+  fflush (stdout);
+  g_mutex_unlock (&self->mutex);
+  return BOT_OK;
+}
+
+static bot_result
+api_allowed (void *ctx, bot_id room, bot_id user, const char *permission)
+{
+  Host *self = ctx;
+  bot_result result = BOT_EDENIED;
+
+  g_mutex_lock (&self->mutex);
+  if (user > 0 && user <= self->user_names->len) {
+    const char *name = self->user_names->pdata[user - 1];
+    const gboolean admin = g_strv_contains ((const char *const *) self->admins, name);
+    const gboolean dj =
+        admin || self->djs == NULL || g_strv_contains ((const char *const *) self->djs, name);
+    if (admin || (dj && g_str_has_suffix (permission, ".dj")))
+      result = BOT_OK;
+  }
+  g_mutex_unlock (&self->mutex);
+  return result;
+}
+
+typedef struct {
+  Host *host;
+  bot_task fn, drop;
+  void *data;
+} Post;
+
+static gboolean
+run_post (gpointer data)
+{
+  Post *post = data;
+
+  g_atomic_int_add (&post->host->posts, -1);
+  if (!post->host->stopped)
+    post->fn (post->data);
+  else if (post->drop != NULL)
+    post->drop (post->data);
+  return G_SOURCE_REMOVE;
+}
+
+static bot_result
+api_post (void *ctx, bot_task fn, void *data, bot_task drop)
+{
+  Post *post = g_new (Post, 1);
+
+  *post = (Post){ctx, fn, drop, data};
+  g_atomic_int_inc (&post->host->posts);
+  g_idle_add_full (G_PRIORITY_DEFAULT, run_post, post, g_free);
+  return BOT_OK;
+}
+
+/* ---- voice */
+
+static bot_result
+api_voice_open (void *ctx, bot_id room, bot_voice_spec *spec, bot_id *voice)
+{
+  Host *self = ctx;
+  g_autoptr (GError) error = NULL;
+
+  if (room != ROOM)
+    return BOT_ECLOSED;
+  g_mutex_lock (&self->mutex);
+  if (self->voice == NULL)
+    self->voice = voice_new (self->voice_spec, &error);
+  g_mutex_unlock (&self->mutex);
+  if (error != NULL) {
+    api_log (self, BOT_LOG_ERROR, "bot", error->message);
+    return BOT_EFAIL;
+  }
+  spec->max_bytes = 1275;
+  spec->max_bps = 0;
+  spec->queue_us = 0;
+  *voice = VOICE;
+  return BOT_OK;
+}
+
+static bot_result
+api_voice_send (void *ctx, bot_id voice, uint64_t seq, uint32_t flags, const void *packet,
+                size_t len)
+{
+  Host *self = ctx;
+  bot_result result = BOT_ECLOSED;
+
+  g_mutex_lock (&self->mutex);
+  if (self->voice != NULL && voice == VOICE) {
+    voice_send (self->voice, seq, packet, len);
+    g_atomic_int_set (&self->talking, (flags & BOT_VOICE_LAST) == 0);
+    result = BOT_OK;
+  }
+  g_mutex_unlock (&self->mutex);
+  return result;
+}
+
+static bot_result
+api_voice_close (void *ctx, bot_id voice)
+{
+  Host *self = ctx;
+
+  g_mutex_lock (&self->mutex);
+  g_clear_pointer (&self->voice, voice_free);
+  g_atomic_int_set (&self->talking, FALSE);
+  g_mutex_unlock (&self->mutex);
+  return BOT_OK;
+}
+
+static bot_result
+api_now_playing (void *ctx, bot_id voice, const char *title)
+{
+  return BOT_OK;
+}
+
+static const void *
+api_get_extension (void *ctx, const char *id)
+{
+  Host *self = ctx;
+
+  return strcmp (id, BOT_EXT_VOICE) == 0 ? &self->voice_api : NULL;
+}
+
+static void
+fill_api (Host *self)
+{
+  self->api = (bot_host){.size = sizeof (bot_host),
+                         .abi_major = BOT_ABI_MAJOR,
+                         .abi_minor = BOT_ABI_MINOR,
+                         .ctx = self,
+                         .name = "encore-bot",
+                         .version = PACKAGE_VERSION,
+                         .get_extension = api_get_extension,
+                         .log = api_log,
+                         .config_get = api_config_get,
+                         .config_key = api_config_key,
+                         .command_add = api_command_add,
+                         .reply = api_reply,
+                         .allowed = api_allowed,
+                         .post = api_post};
+  self->voice_api = (bot_host_voice){.size = sizeof (bot_host_voice),
+                                     .open = api_voice_open,
+                                     .send = api_voice_send,
+                                     .close = api_voice_close,
+                                     .now_playing = api_now_playing};
+}
+
+/* ---- loading */
+
+static char *
+module_path (GKeyFile *config)
+{
+  char *path = g_key_file_get_string (config, "bot", "plugin", NULL);
+
+  if (path == NULL)
+    path = g_strdup (g_getenv ("ENCORE_MODULE"));
+  return path != NULL ? path : g_strdup (ENCORE_MODULE_DIR "/encore.so");
+}
+
+static gboolean
+load (Host *self, GError **error)
+{
+  g_autofree char *path = module_path (self->config);
+  gpointer entry = NULL;
+
+  self->module = g_module_open (path, G_MODULE_BIND_LOCAL);
+  if (self->module == NULL || !g_module_symbol (self->module, "bot_plugin_entry", &entry)) {
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "plugin %s: %s", path,
+                 g_module_error ());
+    return FALSE;
+  }
+  self->plugin = entry;
+  if (self->plugin->abi_major != BOT_ABI_MAJOR) {
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                 "plugin %s speaks version %d of the contract, this host %d", path,
+                 self->plugin->abi_major, BOT_ABI_MAJOR);
+    return FALSE;
+  }
+  if (self->plugin->flags & BOT_PLUGIN_RESIDENT)
+    g_module_make_resident (self->module);
+  if (self->plugin->start (&self->api, &self->plugin_self) < BOT_OK) {
+    self->plugin_self = NULL;
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "plugin %s refuses to start (see above)",
+                 self->plugin->id);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+check_keys (GKeyFile *config, const char *group, const char *const *known, GError **error)
+{
+  g_auto (GStrv) keys = g_key_file_get_keys (config, group, NULL, NULL);
+
+  for (char **key = keys; key != NULL && *key != NULL; key++)
+    if (!g_strv_contains (known, *key)) {
+      g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+                   "[%s]: unknown key '%s'", group, *key);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static char *
+get_or (GKeyFile *config, const char *group, const char *key, const char *otherwise)
+{
+  char *value = g_key_file_get_string (config, group, key, NULL);
+
+  return value != NULL ? value : g_strdup (otherwise);
+}
+
+static char **
+get_names (GKeyFile *config, const char *key, const char *otherwise)
+{
+  g_autofree char *text = get_or (config, "bot", key, otherwise);
+  char **names = g_strsplit_set (text, ",; ", -1);
+
+  if (*text == '\0')
+    g_clear_pointer (&names, g_strfreev);
+  return names;
+}
+
+Host *
+host_new (GKeyFile *config, GError **error)
+{
+  static const char *const bot_keys[] = {"prefix", "plugin", "admins", "djs", NULL};
+  static const char *const console_keys[] = {"voice", "room", NULL};
+
+  if (!check_keys (config, "bot", bot_keys, error) ||
+      !check_keys (config, "console", console_keys, error))
+    return NULL;
+  g_autoptr (Host) self = g_new0 (Host, 1);
+  self->config = config;
+  self->prefix = get_or (config, "bot", "prefix", "?");
+  self->room = get_or (config, "console", "room", "console");
+  self->voice_spec = get_or (config, "console", "voice", "null");
+  self->admins = get_names (config, "admins", "operator");
+  if (self->admins == NULL)
+    self->admins = g_new0 (char *, 1);
+  self->djs = get_names (config, "djs", "");
+  self->commands = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, command_free);
+  self->users = g_hash_table_new (g_str_hash, g_str_equal);
+  self->user_names = g_ptr_array_new_with_free_func (g_free);
+  g_mutex_init (&self->mutex);
+  fill_api (self);
+  return load (self, error) ? g_steal_pointer (&self) : NULL;
+}
+
+void
+host_free (Host *self)
+{
+  if (self->plugin_self != NULL)
+    self->plugin->stop (self->plugin_self);
+  self->stopped = TRUE;
+  while (g_atomic_int_get (&self->posts) > 0)
+    g_main_context_iteration (NULL, FALSE);
+  g_clear_pointer (&self->voice, voice_free);
+  if (self->module != NULL)
+    g_module_close (self->module);
+  g_hash_table_unref (self->commands);
+  g_hash_table_unref (self->users);
+  g_ptr_array_unref (self->user_names);
+  g_strfreev (self->admins);
+  g_strfreev (self->djs);
+  g_free (self->prefix);
+  g_free (self->room);
+  g_free (self->voice_spec);
+  g_mutex_clear (&self->mutex);
+  g_free (self);
+}
+
+/* ---- chat */
+
+static bot_id
+user_id (Host *self, const char *name)
+{
+  gpointer id = g_hash_table_lookup (self->users, name);
+
+  if (id != NULL)
+    return GPOINTER_TO_UINT (id);
+  g_mutex_lock (&self->mutex);
+  char *copy = g_strdup (name);
+  g_ptr_array_add (self->user_names, copy);
+  const guint number = self->user_names->len;
+  g_mutex_unlock (&self->mutex);
+  g_hash_table_insert (self->users, copy, GUINT_TO_POINTER (number));
+  return number;
+}
+
+void
+host_say (Host *self, const char *user, const char *text)
+{
+  if (!g_str_has_prefix (text, self->prefix))
+    return;
+  text += strlen (self->prefix);
+  const gsize name_len = strcspn (text, " \t");
+  g_autofree char *name = g_strndup (text, name_len);
+  g_autofree char *args = g_strstrip (g_strdup (text + name_len));
+  const Command *command = g_hash_table_lookup (self->commands, name);
+  const bot_id id = user_id (self, user);
+
+  if (command == NULL) {
+    g_autofree char *answer = g_strdup_printf ("There is no command %s%.40s; %shelp lists them.",
+                                               self->prefix, name, self->prefix);
+    api_reply (self, ROOM, id, answer);
+    return;
+  }
+  if (command->permission != NULL && api_allowed (self, ROOM, id, command->permission) != BOT_OK) {
+    g_autofree char *answer = g_strdup_printf ("%s%s is for admins.", self->prefix, name);
+    api_reply (self, ROOM, id, answer);
+    return;
+  }
+  const bot_call call = {.size = sizeof call,
+                         .room = ROOM,
+                         .user = id,
+                         .voice_room = ROOM,
+                         .user_name = user,
+                         .name = name,
+                         .args = args};
+  command->run (command->data, &call);
+}
+
+gboolean
+host_is_busy (Host *self)
+{
+  if (g_atomic_int_get (&self->posts) > 0 || g_atomic_int_get (&self->talking))
+    return TRUE;
+  return BOT_HAS (self->plugin, busy) && self->plugin->busy (self->plugin_self) > 0;
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A room: ring, tickets, pause flag, silence.
+ *
+ * Three sides.  Workers fill the ring; which producer is theirs is under `lock`, never held during
+ * I/O. The consumer's side is under `out`: the pacer only tries it and passes the room over when
+ * control is just changing its mind there, so one room's command never makes another's packet late.
+ * Events go back to control through a small ring that the pacer writes and control reads. */
+#include "config.h"
+#include "play/encore-voice.h"
+
+#include "play/encore-fill.h"
+#include "play/encore-pacer.h"
+#include "play/encore-ring.h"
+
+#define SILENCE_FRAMES 5
+#define LOW_MARK (ENCORE_RING_DEPTH / 4) /* refilled from here, 24 packets a wake-up */
+#define FILL_THREADS 2
+#define LATE_US 20000
+#define N_EVENTS 16 /* at most five are on the way: one song follows another, no third */
+
+static const guint8 SILENCE[] = {0xF8, 0xFF, 0xFE}; /* Opus: CELT, 20 ms, mono, nothing */
+
+struct EncorePlayout {
+  EncorePacer *pacer;
+  EncoreFill *fill;
+};
+
+struct EncoreProducer {
+  gatomicrefcount ref_count;
+  EncoreVoice *voice; /* set with SONG when it is given to one */
+  guint song;
+  EncoreFillFunc fill;
+  gpointer data;
+  GDestroyNotify release;
+};
+
+typedef struct {
+  _Atomic guint64 packets, silence, underruns, full, late;
+} Counters;
+
+struct EncoreVoice {
+  EncorePaced paced; /* first: the pacer hands this address back */
+  EncoreFillJob job;
+  EncorePlayout *playout;
+  char *name;
+  EncoreSendFunc send;
+  gpointer data;
+  EncoreRing ring;
+  Counters counters;
+  _Atomic gboolean paused;
+  _Atomic gboolean producing;         /* a producer is there that has not ended */
+  _Atomic guint first;                /* songs below are stale */
+  _Atomic guint revoked, revoked_end; /* and these, the end not included */
+
+  GMutex lock; /* of the producers */
+  EncoreProducer *current, *next;
+  guint last_song;
+
+  GMutex out; /* of what follows */
+  gboolean speaking, in_song, closed, started_once;
+  guint silence_left;
+  guint passed; /* newest song of which anything was taken */
+  guint64 first_slot;
+  _Atomic guint air_song;
+  _Atomic gint64 air_end_ns;
+  GFunc wake;
+  gpointer wake_data;
+  EncoreVoiceEvent events[N_EVENTS];
+  _Atomic guint event_head, event_tail;
+};
+
+/* ---- playout */
+
+EncorePlayout *
+encore_playout_new (void)
+{
+  return g_new0 (EncorePlayout, 1);
+}
+
+static void
+start_threads (EncorePlayout *self)
+{
+  if (self->pacer != NULL)
+    return;
+  self->pacer = encore_pacer_new ();
+  self->fill = encore_fill_new (FILL_THREADS);
+}
+
+void
+encore_playout_free (EncorePlayout *self)
+{
+  g_clear_pointer (&self->pacer, encore_pacer_free);
+  g_clear_pointer (&self->fill, encore_fill_free);
+  g_free (self);
+}
+
+/* ---- producers */
+
+EncoreProducer *
+encore_producer_new (EncoreFillFunc fill, gpointer data, GDestroyNotify release)
+{
+  EncoreProducer *self = g_new0 (EncoreProducer, 1);
+  g_atomic_ref_count_init (&self->ref_count);
+  self->fill = fill;
+  self->data = data;
+  self->release = release;
+  return self;
+}
+
+static EncoreProducer *
+producer_ref (EncoreProducer *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+encore_producer_unref (EncoreProducer *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+  if (self->release != NULL)
+    self->release (self->data);
+  g_free (self);
+}
+
+static gboolean
+is_wanted (EncoreVoice *self, guint song)
+{
+  return song >= atomic_load (&self->first) &&
+         (song < atomic_load (&self->revoked) || song >= atomic_load (&self->revoked_end));
+}
+
+EncorePushResult
+encore_producer_push (EncoreProducer *self, const guint8 *packet, gsize len, gint64 end_ns)
+{
+  EncoreVoice *voice = self->voice;
+  if (!is_wanted (voice, self->song))
+    return ENCORE_PUSH_STALE;
+  if (!encore_ring_push (&voice->ring, self->song, ENCORE_SLOT_PACKET, end_ns, packet, len))
+    return ENCORE_PUSH_FULL;
+  encore_pacer_kick (voice->playout->pacer, &voice->paced);
+  return ENCORE_PUSH_OK;
+}
+
+/* ---- filling, on a worker */
+
+static EncoreProducer *
+get_current (EncoreVoice *self)
+{
+  g_mutex_lock (&self->lock);
+  EncoreProducer *producer = self->current ? producer_ref (self->current) : NULL;
+  g_mutex_unlock (&self->lock);
+  return producer;
+}
+
+/* PRODUCER is at its end; the next one takes over here and now, while the ring is still full. */
+static void
+advance (EncoreVoice *self, EncoreProducer *producer)
+{
+  EncoreProducer *done = NULL;
+  g_mutex_lock (&self->lock);
+  if (self->current == producer) {
+    done = g_steal_pointer (&self->current);
+    self->current = g_steal_pointer (&self->next);
+    atomic_store (&self->producing, self->current != NULL);
+  }
+  g_mutex_unlock (&self->lock);
+  g_clear_pointer (&done, encore_producer_unref);
+}
+
+/* Returns: TRUE if there may be more to do at once. */
+static gboolean
+fill_some (EncoreVoice *self, EncoreProducer *producer)
+{
+  guint used = encore_ring_used (&self->ring);
+  if (used >= ENCORE_RING_DEPTH)
+    return FALSE;
+  EncoreFillResult result = producer->fill (producer, ENCORE_RING_DEPTH - used, producer->data);
+  if (!is_wanted (self, producer->song)) {
+    advance (self, producer);
+    return TRUE;
+  }
+  if (result == ENCORE_FILL_MORE || result == ENCORE_FILL_WAIT)
+    return FALSE;
+  EncoreSlotKind kind = result == ENCORE_FILL_END ? ENCORE_SLOT_END : ENCORE_SLOT_FAILED;
+  if (!encore_ring_push (&self->ring, producer->song, kind, 0, NULL, 0))
+    return FALSE; /* it says so again when asked again */
+  encore_pacer_kick (self->playout->pacer, &self->paced);
+  advance (self, producer);
+  return TRUE;
+}
+
+static void
+fill_voice (EncoreFillJob *job)
+{
+  EncoreVoice *self = (EncoreVoice *) ((char *) job - G_STRUCT_OFFSET (EncoreVoice, job));
+  gboolean more = TRUE;
+  while (more) {
+    EncoreProducer *producer = get_current (self);
+    if (producer == NULL)
+      return;
+    more = fill_some (self, producer);
+    encore_producer_unref (producer);
+  }
+}
+
+/* ---- sending, on the pacer */
+
+static void
+post_event (EncoreVoice *self, int kind, guint song, gint64 end_ns)
+{
+  guint tail = atomic_load (&self->event_tail);
+  if (self->wake == NULL || tail - atomic_load (&self->event_head) >= N_EVENTS)
+    return;
+  EncoreVoiceEvent *event = &self->events[tail % N_EVENTS];
+  event->kind = kind;
+  event->song = song;
+  event->time_us = g_get_monotonic_time ();
+  event->end_ns = end_ns;
+  atomic_store (&self->event_tail, tail + 1);
+  self->wake (NULL, self->wake_data);
+}
+
+static gint64
+air_end_of (EncoreVoice *self, guint song)
+{
+  return atomic_load (&self->air_song) == song ? atomic_load (&self->air_end_ns) : 0;
+}
+
+/* Takes marks and stale packets away.  Returns: (nullable): the packet that is due. */
+static const EncoreSlot *
+skim (EncoreVoice *self)
+{
+  const EncoreSlot *slot;
+  while ((slot = encore_ring_peek (&self->ring)) != NULL) {
+    gboolean wanted = is_wanted (self, slot->song);
+    if (wanted && slot->kind == ENCORE_SLOT_PACKET)
+      return slot;
+    if (wanted) {
+      self->in_song = FALSE;
+      self->passed = MAX (self->passed, slot->song);
+      post_event (self, slot->kind == ENCORE_SLOT_END ? ENCORE_VOICE_ENDED : ENCORE_VOICE_FAILED,
+                  slot->song, air_end_of (self, slot->song));
+    }
+    encore_ring_drop (&self->ring);
+  }
+  return NULL;
+}
+
+static gboolean
+send_frame (EncoreVoice *self, guint64 slot, gboolean last, const guint8 *packet, gsize len)
+{
+  if (!self->started_once)
+    self->first_slot = slot;
+  EncoreSendResult result = self->send (slot - self->first_slot, last, packet, len, self->data);
+  if (result == ENCORE_SEND_FULL)
+    atomic_fetch_add (&self->counters.full, 1);
+  self->closed = result == ENCORE_SEND_CLOSED;
+  self->started_once |= result == ENCORE_SEND_OK;
+  return result == ENCORE_SEND_OK;
+}
+
+static void
+send_packet (EncoreVoice *self, const EncoreSlot *packet, guint64 slot, gint64 late_us)
+{
+  if (!send_frame (self, slot, FALSE, packet->data, packet->len))
+    return; /* offered again at the next tick */
+  atomic_fetch_add (&self->counters.packets, 1);
+  if (late_us > LATE_US)
+    atomic_fetch_add (&self->counters.late, 1);
+  gboolean is_first = packet->song != atomic_load (&self->air_song);
+  self->passed = MAX (self->passed, packet->song);
+  atomic_store (&self->air_end_ns, packet->end_ns);
+  atomic_store (&self->air_song, packet->song);
+  self->speaking = self->in_song = TRUE;
+  self->silence_left = SILENCE_FRAMES;
+  if (is_first)
+    post_event (self, ENCORE_VOICE_STARTED, packet->song, packet->end_ns);
+  encore_ring_drop (&self->ring);
+  skim (self); /* so that the end is told when the last packet was taken */
+}
+
+static void
+send_silence (EncoreVoice *self, guint64 slot)
+{
+  gboolean last = self->silence_left == 1;
+  if (!send_frame (self, slot, last, SILENCE, sizeof SILENCE))
+    return;
+  atomic_fetch_add (&self->counters.silence, 1);
+  self->silence_left--;
+  self->speaking = !last;
+}
+
+static void
+tick_locked (EncoreVoice *self, guint64 slot, gint64 late_us)
+{
+  gboolean paused = atomic_load (&self->paused);
+  const EncoreSlot *packet = skim (self);
+  if (packet != NULL && !paused) {
+    send_packet (self, packet, slot, late_us);
+  } else if (self->speaking) {
+    if (!paused && self->in_song && self->silence_left == SILENCE_FRAMES)
+      atomic_fetch_add (&self->counters.underruns, 1); /* once a dry spell */
+    send_silence (self, slot);
+  }
+}
+
+/* Low: a worker is asked.  It costs an atomic or two, so it is simply asked at every tick. */
+static void
+ask_for_more (EncoreVoice *self)
+{
+  if (atomic_load (&self->producing) && encore_ring_used (&self->ring) <= LOW_MARK)
+    encore_fill_queue (self->playout->fill, &self->job);
+}
+
+static gboolean
+wants_more (EncorePaced *paced)
+{
+  EncoreVoice *self = (EncoreVoice *) paced;
+  if (self->closed)
+    return FALSE;
+  return self->speaking || (!atomic_load (&self->paused) &&
+                            (encore_ring_used (&self->ring) > 0 || atomic_load (&self->producing)));
+}
+
+static gboolean
+tick (EncorePaced *paced, guint64 slot, gint64 late_us)
+{
+  EncoreVoice *self = (EncoreVoice *) paced;
+  if (!g_mutex_trylock (&self->out))
+    return TRUE;
+  if (!self->closed)
+    tick_locked (self, slot, late_us);
+  gboolean more = wants_more (paced);
+  g_mutex_unlock (&self->out);
+  ask_for_more (self);
+  return more;
+}
+
+/* ---- control */
+
+EncoreVoice *
+encore_voice_new (EncorePlayout *playout, const char *name, EncoreSendFunc send, gpointer data)
+{
+  EncoreVoice *self = g_new0 (EncoreVoice, 1);
+  start_threads (playout);
+  self->paced.tick = tick;
+  self->paced.wants_more = wants_more;
+  self->job.run = fill_voice;
+  self->playout = playout;
+  self->name = g_strdup (name);
+  self->send = send;
+  self->data = data;
+  g_mutex_init (&self->lock);
+  g_mutex_init (&self->out);
+  encore_pacer_add (playout->pacer, &self->paced);
+  return self;
+}
+
+/* Forgets both producers and puts FIRST in their place. */
+static void
+set_producers (EncoreVoice *self, EncoreProducer *first)
+{
+  g_mutex_lock (&self->lock);
+  g_autoptr (EncoreProducer) current = g_steal_pointer (&self->current);
+  g_autoptr (EncoreProducer) next = g_steal_pointer (&self->next);
+  self->current = first;
+  atomic_store (&self->producing, first != NULL);
+  g_mutex_unlock (&self->lock);
+}
+
+/* PRODUCER is this voice's from now on. */
+static EncoreProducer *
+adopt (EncoreVoice *self, EncoreProducer *producer)
+{
+  if (producer == NULL)
+    return NULL;
+  producer->voice = self;
+  producer->song = self->last_song;
+  return producer_ref (producer);
+}
+
+guint
+encore_voice_play (EncoreVoice *self, EncoreProducer *producer)
+{
+  EncoreProducer *mine;
+  g_mutex_lock (&self->out);
+  atomic_store (&self->first, ++self->last_song);
+  while (encore_ring_peek (&self->ring) != NULL)
+    encore_ring_drop (&self->ring);
+  self->in_song = FALSE;
+  mine = adopt (self, producer);
+  g_mutex_unlock (&self->out);
+  set_producers (self, mine);
+  if (mine != NULL)
+    encore_fill_queue (self->playout->fill, &self->job);
+  return mine != NULL ? self->last_song : 0;
+}
+
+/* Returns: FALSE if a song behind AFTER has been heard. */
+static gboolean
+revoke_after (EncoreVoice *self, guint after)
+{
+  g_mutex_lock (&self->out);
+  gboolean in_time = self->passed <= after;
+  if (in_time) {
+    atomic_store (&self->revoked_end, 0);
+    atomic_store (&self->revoked, after + 1);
+    atomic_store (&self->revoked_end, ++self->last_song);
+  }
+  g_mutex_unlock (&self->out);
+  return in_time;
+}
+
+gboolean
+encore_voice_follow (EncoreVoice *self, guint after, EncoreProducer *producer, guint *number)
+{
+  g_autoptr (EncoreProducer) old = NULL;
+  g_autoptr (EncoreProducer) early = NULL;
+  *number = 0;
+  if (!revoke_after (self, after))
+    return FALSE;
+  EncoreProducer *mine = adopt (self, producer);
+  g_mutex_lock (&self->lock);
+  old = g_steal_pointer (&self->next);
+  if (self->current != NULL && self->current->song > after)
+    early = g_steal_pointer (&self->current);
+  if (self->current == NULL)
+    self->current = mine;
+  else
+    self->next = mine;
+  gboolean now = self->current == mine && mine != NULL;
+  atomic_store (&self->producing, self->current != NULL);
+  g_mutex_unlock (&self->lock);
+  if (now)
+    encore_fill_queue (self->playout->fill, &self->job);
+  *number = mine != NULL ? self->last_song : 0;
+  return TRUE;
+}
+
+void
+encore_voice_set_paused (EncoreVoice *self, gboolean paused)
+{
+  atomic_store (&self->paused, paused);
+  if (!paused)
+    encore_pacer_kick (self->playout->pacer, &self->paced);
+}
+
+void
+encore_voice_quiesce (EncoreVoice *self)
+{
+  encore_fill_wait (self->playout->fill, &self->job);
+}
+
+void
+encore_voice_free (EncoreVoice *self)
+{
+  encore_pacer_remove (self->playout->pacer, &self->paced);
+  encore_voice_play (self, NULL);
+  encore_voice_quiesce (self);
+  encore_ring_clear (&self->ring);
+  g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->out);
+  g_free (self->name);
+  g_free (self);
+}
+
+void
+encore_voice_get_stats (EncoreVoice *self, EncoreVoiceStats *out)
+{
+  out->packets = atomic_load (&self->counters.packets);
+  out->silence = atomic_load (&self->counters.silence);
+  out->underruns = atomic_load (&self->counters.underruns);
+  out->full = atomic_load (&self->counters.full);
+  out->late = atomic_load (&self->counters.late);
+}
+
+gint64
+encore_voice_get_position_ns (EncoreVoice *self, guint *song)
+{
+  gint64 end_ns;
+  do {
+    *song = atomic_load (&self->air_song);
+    end_ns = atomic_load (&self->air_end_ns);
+  } while (*song != atomic_load (&self->air_song));
+  return end_ns;
+}
+
+void
+encore_voice_listen (EncoreVoice *self, GFunc wake, gpointer data)
+{
+  g_mutex_lock (&self->out);
+  self->wake = wake;
+  self->wake_data = data;
+  atomic_store (&self->event_head, atomic_load (&self->event_tail));
+  g_mutex_unlock (&self->out);
+}
+
+gboolean
+encore_voice_next_event (EncoreVoice *self, EncoreVoiceEvent *out)
+{
+  guint head = atomic_load (&self->event_head);
+  if (head == atomic_load (&self->event_tail))
+    return FALSE;
+  *out = self->events[head % N_EVENTS];
+  atomic_store (&self->event_head, head + 1);
+  return TRUE;
+}

@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Installs what is missing, builds, and plays a song twice through encore-bot: a miss, then a hit.
+# Without an argument the song comes from a site on loopback through the real yt-dlp; with the URL of
+# a video the real network is used.
+#   tests/demo.sh [URL]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bash tests/prepare.sh build
+top=$PWD/build
+dir=$top/demo
+rm -rf "$dir"
+mkdir -p "$dir"
+url=${1:-}
+ytdlp=yt-dlp
+site=
+trap '[ -z "$site" ] || kill "$site" 2>/dev/null' EXIT
+
+if [ -z "$url" ]; then
+  bash tests/site/make-media.sh "$top/tests/media"
+  mkfifo "$dir/stdin" "$dir/ready"
+  /usr/bin/python3 tests/site/site.py "$top/tests/media" <"$dir/stdin" >"$dir/ready" &
+  site=$!
+  exec 8>"$dir/stdin"
+  read -r _ address <"$dir/ready"
+  ytdlp=$(bash tests/site/make-wrapper.sh "$dir" "$address")
+  url=https://www.youtube.com/watch?v=tuneAAAAAAA
+fi
+
+cat > "$dir/bot.conf" <<CONF
+[bot]
+plugin=$top/.libs/encore.so
+[console]
+voice=file:$dir/voice.opus
+[encore]
+cache_dir=$dir/cache
+min_free=100MiB
+ytdlp=$ytdlp
+CONF
+
+echo "--- first play: not in the cache"
+echo "?play $url" | "$top/encore-bot" --config "$dir/bot.conf" --wait-idle console
+mv "$dir/voice.opus" "$dir/first.opus"
+echo "--- second play, another process: from the cache"
+printf '?play %s\n?cache\n' "$url" | "$top/encore-bot" --config "$dir/bot.conf" --wait-idle console
+echo "--- to listen to what the room heard: build/demo/voice.opus"
