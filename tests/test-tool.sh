@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# encore-cache by hand.  Prints TAP.
+set -uo pipefail
+tool=$abs_top_builddir/encore-cache
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+n=0
+failed=0
+ok () {
+  n=$((n + 1))
+  if [ "$1" = 0 ]; then echo "ok $n $2"; else echo "not ok $n $2"; failed=1; fi
+}
+
+got=$(printf 'https://youtu.be/dQw4w9WgXcR\nnever gonna\n-bcdefghijA\n\ndQw4w9WgXcQ\0x' | "$tool" id)
+[ "$got" = $'youtube:dQw4w9WgXcQ\n-\nyoutube:-bcdefghijA\n-\n-' ]; ok $? "id prints the canonical id or -"
+"$tool" config --example | grep -q '^#max_size = 8GiB$'; ok $? "config prints the example"
+"$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "an empty cache is clean"
+printf 'no music' >"$dir/cache/opus/00/stranger.txt"
+mkdir "$dir/cache/tmp/dQw4w9WgXcQ.1-0"
+"$tool" --dir "$dir/cache" --dry-run repair >"$dir/out"
+[ $? = 1 ] && [ -f "$dir/cache/opus/00/stranger.txt" ]; ok $? "repair --dry-run only tells"
+"$tool" --dir "$dir/cache" repair >"$dir/out"
+ls "$dir/cache/opus/00/stranger.txt" >/dev/null 2>&1; [ $? != 0 ]; ok $? "repair removes what is nobody's"
+"$tool" --dir "$dir/cache" repair >/dev/null; ok $? "and is clean afterwards"
+"$tool" --dir "$dir/cache" info dQw4w9WgXcQ 2>"$dir/err"
+[ $? = 1 ] && grep -q 'not in the cache' "$dir/err"; ok $? "info of a missing song: exit status 1"
+ln -s "$dir/cache" "$dir/link"
+"$tool" --dir "$dir/link" stats 2>"$dir/err"
+[ $? -ge 2 ] && grep -q 'symbolic link' "$dir/err"; ok $? "a link is refused in words"
+"$tool" --dir "$dir/cache" frobnicate 2>"$dir/err"
+[ $? = 2 ] && grep -q 'no verb' "$dir/err"; ok $? "an unknown verb: exit status 2"
+echo "1..$n"
+exit $failed
