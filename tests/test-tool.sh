@@ -15,6 +15,11 @@ ok () {
 got=$(printf 'https://youtu.be/dQw4w9WgXcR\nnever gonna\n-bcdefghijA\n\ndQw4w9WgXcQ\0x' | "$tool" id)
 [ "$got" = $'youtube:dQw4w9WgXcQ\n-\nyoutube:-bcdefghijA\n-\n-' ]; ok $? "id prints the canonical id or -"
 "$tool" config --example | grep -q '^#max_size = 8GiB$'; ok $? "config prints the example"
+"$tool" config --example | cmp -s - "$abs_top_srcdir/data/encore.conf.example"; ok $? "data/encore.conf.example is that example"
+missing=$("$tool" config | awk '{ print $1 }' | while read -r key; do grep -q "^.BR $key " "$abs_top_srcdir/data/encore.7" || echo "$key"; done)
+[ -z "$missing" ]; ok $? "every option is in encore.7 $missing"
+missing=$(sed -n 's/^ *{"\([a-z_]*\)", .*/\1/p' "$abs_top_srcdir/plugin/bot/encore-command.c" | while read -r name; do grep -q "^.B $name" "$abs_top_srcdir/data/encore.7" || echo "$name"; done)
+[ -z "$missing" ]; ok $? "every command is in encore.7 $missing"
 "$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "an empty cache is clean"
 printf 'no music' >"$dir/cache/opus/00/stranger.txt"
 mkdir "$dir/cache/tmp/dQw4w9WgXcQ.1-0"
