@@ -193,7 +193,9 @@ check_orphan (const Work *work, int shard, EncoreKind kind, const char *name, co
   g_autoptr (EncoreIdLock) lock = encore_locks_try (self->locks, id);
   gint64 bytes = size_of (shard, name);
 
-  if (lock == NULL || has_row_in (self, id, "0, 1, 2")) {
+  /* the list of names is old: a row that is gone may have taken its file with it */
+  if (lock == NULL || faccessat (shard, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ||
+      has_row_in (self, id, "0, 1, 2")) {
     work->audit->skipped += lock == NULL;
     return;
   }
@@ -255,6 +257,14 @@ agrees (EncoreCache *self, const char *id, gboolean *missing)
   return there && st.st_size == info->opus_bytes;
 }
 
+static gboolean
+disagrees (EncoreCache *self, const char *id)
+{
+  gboolean missing;
+
+  return !agrees (self, id, &missing);
+}
+
 static void
 check_row (const Work *work, const char *id)
 {
@@ -266,7 +276,8 @@ check_row (const Work *work, const char *id)
   work->audit->checked++;
   if (agrees (self, id, &missing))
     return;
-  if (!work->dry && !encore_evict_one (self, id, &bytes, &error)) {
+  /* without the lock it may just have been evicted, or fetched again */
+  if (!work->dry && !encore_evict_one (self, id, disagrees, &bytes, &error)) {
     work->audit->skipped++;
     return;
   }

@@ -46,8 +46,12 @@ void encore_count_stop (EncoreCache *self);
 /* encore-evict.c */
 /* SQL of the eviction order for the policy after N more plays. */
 const char *encore_evict_prio_sql (const EncoreCache *self);
-/* Removes ID and its row; ERROR BUSY when it is played or fetched. */
-gboolean encore_evict_one (EncoreCache *self, const char *id, gint64 *bytes, GError **error);
+/* Looks again under the locks of ID: is it still what the caller saw? */
+typedef gboolean (*EncoreStillFunc) (EncoreCache *self, const char *id);
+/* Removes ID and its row.  Errors: BUSY when it is played or fetched, NOT_FOUND when STILL says no.
+ */
+gboolean encore_evict_one (EncoreCache *self, const char *id, EncoreStillFunc still, gint64 *bytes,
+                           GError **error);
 
 /* encore-audit.c */
 void encore_audit_recover (EncoreCache *self);
