@@ -28,7 +28,12 @@ gboolean encore_cache_intend (EncoreCache *self, const char *id, GError **error)
 /* A row's files are gone or never were: it goes away, or to history when it has counts to remember.
  * Under the id's lock. */
 gboolean encore_cache_forget_row (EncoreCache *self, const char *id, GError **error);
-gint64 encore_cache_remove_files (EncoreCache *self, const char *id);
+/* On FALSE the row must stay as it is: it names what is left. */
+gboolean
+encore_cache_remove_files (EncoreCache *self, const char *id, gint64 *bytes, GError **error);
+/* The three steps of a removal: the row says so, the files go, the row goes.  Under the id's lock.
+ */
+gboolean encore_cache_drop (EncoreCache *self, const char *id, gint64 *bytes, GError **error);
 gboolean encore_cache_make_ready (EncoreCache *self, const char *id, const EncorePublish *what,
                                   const EncoreEntryInfo *sizes, const char *src_ext, gint64 plays,
                                   GError **error);

@@ -48,16 +48,6 @@ total_bytes (EncoreCache *self)
   return bytes;
 }
 
-static gboolean
-set_state (EncoreCache *self, const char *id, EncoreRowState state, GError **error)
-{
-  return encore_db_begin (self->db, error) &&
-         encore_db_end (self->db,
-                        encore_db_run (self->db, error, "UPDATE entry SET state = ?2 WHERE id = ?1",
-                                       "si", id, (gint64) state),
-                        error);
-}
-
 gboolean
 encore_evict_one (EncoreCache *self, const char *id, EncoreStillFunc still, gint64 *bytes,
                   GError **error)
@@ -73,10 +63,7 @@ encore_evict_one (EncoreCache *self, const char *id, EncoreStillFunc still, gint
   gboolean ok = still (self, id);
   if (!ok)
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is not what it was any more", id);
-  ok = ok && set_state (self, id, ENCORE_ROW_DELETING, error);
-  if (ok)
-    *bytes = encore_cache_remove_files (self, id);
-  ok = ok && encore_cache_forget_row (self, id, error);
+  ok = ok && encore_cache_drop (self, id, bytes, error);
   close (unleased);
   return ok;
 }
