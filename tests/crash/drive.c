@@ -5,7 +5,8 @@
  *   crash-drive kill --worker PATH --base DIR [--rounds N] [--seed N] ...
  *   crash-drive roll ... --seconds N     processes come and go beside live peers
  *   crash-drive once ...                 everybody wants every song: as many fetches as songs
- *   crash-drive check --base DIR         the checker alone, after the product has recovered */
+ *   crash-drive check ...                looks before and after the product has recovered
+ *   crash-drive fault ... --scenario NAME --how kill|EIO|ENOSPC|EROFS [--forever]  drive-fault.c */
 #include "config.h"
 #include "drive.h"
 
@@ -45,6 +46,12 @@ drive_violations (void)
 pid_t
 drive_start (Drive *drive, gint64 seed, const char *const *extra)
 {
+  return drive_start_with (drive, seed, extra, NULL);
+}
+
+pid_t
+drive_start_with (Drive *drive, gint64 seed, const char *const *extra, const char *const *env)
+{
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   const struct {
     const char *name;
@@ -66,48 +73,65 @@ drive_start (Drive *drive, gint64 seed, const char *const *extra)
   for (; extra != NULL && *extra != NULL; extra++)
     g_ptr_array_add (argv, g_strdup (*extra));
   g_ptr_array_add (argv, NULL);
-  return spawn ((const char *const *) argv->pdata, NULL);
+  return spawn ((const char *const *) argv->pdata, env);
 }
 
 /* ---- looking */
 
 static void
-check_events (Drive *drive, const EventSummary *events)
+check_events (Drive *drive, const EventSummary *events, gboolean errors_are_fine)
 {
   if (event_violations (events) > 0)
     drive_violation (drive, "%u overlaps, %u wrong reads, %u vanished files; first: %s",
                      events->n[EVENT_OVERLAP], events->n[EVENT_BAD_BYTES],
                      events->n[EVENT_VANISHED], events->first_violation);
-  if (events->n[EVENT_ERROR] > 0)
+  if (events->n[EVENT_ERROR] > 0 && !errors_are_fine)
     drive_violation (drive, "%u errors; first: %s", events->n[EVENT_ERROR], events->first_error);
 }
 
+typedef enum { LOOK_BEFORE, LOOK_AFTER, LOOK_AFTER_FAULTS, LOOK_EXACT } Look;
+
 static void
-look (Drive *drive, gboolean recovered, gboolean counts_are_exact)
+look (Drive *drive, Look how)
 {
   g_autoptr (EventSummary) events = event_summarise (drive->events);
   /* what a budget evicts is not told: then nobody knows who must be there */
-  const CheckOptions options = {drive->cache, recovered, drive->budget_bytes == 0 ? events : NULL,
-                                counts_are_exact};
+  const CheckOptions options = {drive->cache, how != LOOK_BEFORE,
+                                drive->budget_bytes == 0 ? events : NULL, how == LOOK_EXACT};
   const guint found = crash_check (&options);
 
   if (found > 0)
-    drive_violation (drive, "%u in the cache, %s recovery", found, recovered ? "after" : "before");
-  if (recovered)
-    check_events (drive, events);
+    drive_violation (drive, "%u in the cache, %s recovery", found,
+                     how == LOOK_BEFORE ? "before" : "after");
+  if (how != LOOK_BEFORE)
+    check_events (drive, events, how == LOOK_AFTER_FAULTS);
 }
 
-void
-drive_recover_and_check (Drive *drive, gboolean counts_are_exact)
+static void
+recover (Drive *drive)
 {
-  static const char *const recover[] = {"--recover", NULL};
-  const int status = spawn_wait (drive_start (drive, 0, recover), SPAWN_HANG_MS);
+  static const char *const arguments[] = {"--recover", NULL};
+  const int status = spawn_wait (drive_start (drive, 0, arguments), SPAWN_HANG_MS);
 
   if (!spawn_is_clean (status)) {
     g_autofree char *what = spawn_describe (status);
     drive_violation (drive, "the cache cannot be opened after a crash: %s", what);
   }
-  look (drive, TRUE, counts_are_exact);
+}
+
+void
+drive_recover_and_check (Drive *drive)
+{
+  look (drive, LOOK_BEFORE);
+  recover (drive);
+  look (drive, LOOK_AFTER);
+}
+
+void
+drive_recover_and_check_faulty (Drive *drive)
+{
+  recover (drive);
+  look (drive, LOOK_AFTER_FAULTS);
 }
 
 static void
@@ -161,8 +185,7 @@ run_kill (Drive *drive)
   for (; round < drive->rounds && violations == 0; round++) {
     kill_round (drive, round, &dice);
     dirty += has_leftovers (drive);
-    look (drive, FALSE, FALSE);
-    drive_recover_and_check (drive, FALSE);
+    drive_recover_and_check (drive);
   }
   g_autoptr (EventSummary) events = event_summarise (drive->events);
   printf ("# kill: %d rounds, %d processes killed, %d rounds dirty, %u fetches, %u acknowledged\n",
@@ -200,8 +223,7 @@ run_roll (Drive *drive)
     kill (pids[i], SIGKILL);
     expect_killed (drive, spawn_wait (pids[i], SPAWN_HANG_MS));
   }
-  look (drive, FALSE, FALSE);
-  drive_recover_and_check (drive, FALSE);
+  drive_recover_and_check (drive);
   g_autoptr (EventSummary) events = event_summarise (drive->events);
   printf ("# roll: %d s, %u processes killed beside live ones, %u fetches, %u acknowledged\n",
           drive->seconds, kills, events->n[EVENT_FETCH], events->n[EVENT_ACK]);
@@ -223,7 +245,7 @@ run_once (Drive *drive)
     if (!spawn_is_clean (status))
       drive_violation (drive, "a process did not end cleanly: %s", what);
   }
-  look (drive, TRUE, TRUE);
+  look (drive, LOOK_EXACT);
   g_autoptr (EventSummary) events = event_summarise (drive->events);
   printf ("# once: %d processes x %d threads x %d songs: %u fetches, %" G_GINT64_FORMAT
           " plays counted\n",
@@ -235,25 +257,25 @@ run_once (Drive *drive)
     drive_violation (drive, "%u of %d processes closed", events->clean_processes, drive->procs);
 }
 
-static void
-run_check (Drive *drive)
-{
-  drive_recover_and_check (drive, FALSE);
-}
-
 /* ---- */
 
 static const struct {
   const char *name;
   void (*run) (Drive *drive);
-} COMMANDS[] = {{"kill", run_kill}, {"roll", run_roll}, {"once", run_once}, {"check", run_check}};
+} COMMANDS[] = {{"kill", run_kill},
+                {"roll", run_roll},
+                {"once", run_once},
+                {"check", drive_recover_and_check},
+                {"fault", drive_run_fault}};
 
 static void
 set_paths (Drive *drive)
 {
-  drive->cache = g_build_filename (drive->base, "cache", NULL);
-  drive->marks = g_build_filename (drive->base, "marks", NULL);
-  drive->events = g_build_filename (drive->base, "events", NULL);
+  g_autofree char *base = g_canonicalize_filename (drive->base, NULL);
+
+  drive->cache = g_build_filename (base, "cache", NULL);
+  drive->marks = g_build_filename (base, "marks", NULL);
+  drive->events = g_build_filename (base, "events", NULL);
   g_mkdir_with_parents (drive->marks, 0700);
 }
 
@@ -273,6 +295,11 @@ parse (Drive *drive, int *argc, char ***argv)
       {"max-ms", 0, 0, G_OPTION_ARG_INT, &drive->max_ms, NULL, NULL},
       {"delay", 0, 0, G_OPTION_ARG_INT, &drive->delay_us, NULL, NULL},
       {"budget", 0, 0, G_OPTION_ARG_INT64, &drive->budget_bytes, NULL, NULL},
+      {"shim", 0, 0, G_OPTION_ARG_FILENAME, &drive->shim, NULL, NULL},
+      {"scenario", 0, 0, G_OPTION_ARG_STRING, &drive->scenario, NULL, NULL},
+      {"how", 0, 0, G_OPTION_ARG_STRING, &drive->how, NULL, NULL},
+      {"forever", 0, 0, G_OPTION_ARG_NONE, &drive->forever, NULL, NULL},
+      {"step", 0, 0, G_OPTION_ARG_INT, &drive->step, NULL, NULL},
       {"no-removal", 0, 0, G_OPTION_ARG_NONE, &drive->no_removal, NULL, NULL},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   g_autoptr (GOptionContext) context = g_option_context_new ("COMMAND");
@@ -296,7 +323,8 @@ main (int argc, char **argv)
                  .ops = 100000,
                  .max_ms = 100,
                  .delay_us = 300,
-                 .seed = 1};
+                 .seed = 1,
+                 .step = 1};
 
   parse (&drive, &argc, &argv);
   set_paths (&drive);

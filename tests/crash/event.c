@@ -12,6 +12,8 @@ static int event_fd = -1;
 void
 event_open (const char *path)
 {
+  if (event_fd >= 0)
+    close (event_fd);
   event_fd = path != NULL ? open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
 }
 

@@ -350,12 +350,17 @@ run_session (Load *load, guint session)
   return TRUE;
 }
 
+static void
+ignore_log (const char *domain, GLogLevelFlags level, const char *message, gpointer data)
+{
+}
+
 int
 main (int argc, char **argv)
 {
   Load load = {.threads = 4, .ids = 40, .ops = 200, .sessions = 1};
   g_autofree char *events = NULL, *scenario = NULL;
-  gboolean recover = FALSE;
+  gboolean recover = FALSE, quiet = FALSE;
   const GOptionEntry entries[] = {
       {"dir", 0, 0, G_OPTION_ARG_FILENAME, &load.dir, NULL, NULL},
       {"marks", 0, 0, G_OPTION_ARG_FILENAME, &load.marks, NULL, NULL},
@@ -370,6 +375,8 @@ main (int argc, char **argv)
       {"no-removal", 0, 0, G_OPTION_ARG_NONE, &load.no_removal, NULL, NULL},
       {"once", 0, 0, G_OPTION_ARG_NONE, &load.once, NULL, NULL},
       {"recover", 0, 0, G_OPTION_ARG_NONE, &recover, NULL, NULL},
+      {"quiet", 0, 0, G_OPTION_ARG_NONE, &quiet, NULL, NULL},
+      {"scenario", 0, 0, G_OPTION_ARG_STRING, &scenario, NULL, NULL},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   g_autoptr (GOptionContext) context = g_option_context_new ("");
   g_autoptr (GError) error = NULL;
@@ -378,12 +385,12 @@ main (int argc, char **argv)
   if (!g_option_context_parse (context, &argc, &argv, &error) || load.dir == NULL)
     g_error ("crash-load: %s", error != NULL ? error->message : "--dir is missing");
   event_open (events);
-  if (recover) {
-    if (!load_open (&load))
-      return 1;
-    encore_cache_close (load.cache);
-    return 0;
-  }
+  if (quiet) /* its calls are made to fail, and it is right to complain */
+    g_log_set_handler (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, ignore_log, NULL);
+  if (recover)
+    return !load_run_scenario (&load, "recover");
+  if (scenario != NULL)
+    return !load_run_scenario (&load, scenario);
   for (guint i = 0; i < load.sessions; i++)
     if (!run_session (&load, i))
       return 1;

@@ -29,3 +29,6 @@ gboolean
 load_fill (Load *load, Dice *dice, EncoreClaim *claim, const char *id, EncorePublish *what);
 /* Plays ID; fetches it if it is missing. */
 void load_get (Load *load, Dice *dice, const char *id);
+
+/* load-scenario.c: opens, runs NAME, closes.  FALSE if the cache cannot be opened. */
+gboolean load_run_scenario (Load *load, const char *name);
