@@ -222,7 +222,7 @@ static int
 run_with_shim (Fault *fault, int n)
 {
   Drive *drive = fault->drive;
-  const char *const extra[] = {"--scenario", drive->scenario, "--quiet", NULL};
+  const char *const extra[] = {"--scenario", drive->scenario, "--faulty", NULL};
   const int number = strcmp (drive->how, "EIO") == 0      ? EIO
                      : strcmp (drive->how, "ENOSPC") == 0 ? ENOSPC
                      : strcmp (drive->how, "EROFS") == 0  ? EROFS
