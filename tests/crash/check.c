@@ -269,6 +269,8 @@ check_top (Check *check, const char *kind, guint shard, const char *name)
                                       "encore.db-wal",
                                       "encore.db-shm",
                                       "encore.db-journal",
+                                      "encore.db.bak",
+                                      "quarantine",
                                       "locks",
                                       "reserve",
                                       "tmp",
@@ -276,7 +278,7 @@ check_top (Check *check, const char *kind, guint shard, const char *name)
                                       "opus",
                                       NULL};
 
-  if (!g_strv_contains (known, name))
+  if (!g_strv_contains (known, name) && !g_str_has_prefix (name, "encore.db.corrupt-"))
     violation (check, "%s is no file of a cache", name);
 }
 

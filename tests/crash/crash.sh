@@ -4,6 +4,13 @@
 #   CRASH_MUTANTS CRASH_DAMAGES
 programs=$abs_top_builddir/tests/crash
 seed=${CRASH_SEED:-$(date +%s)}
+# longest life of a process that will be killed; what is preloaded, the sanitizer's runtime first
+max_ms=100
+shim=$programs/.libs/libcrash-shim.so
+if [ -n "${SANITIZERS:-}" ]; then
+  max_ms=1000
+  shim="$($CC -print-file-name=libasan.so) $shim"
+fi
 n=0
 failed=0
 

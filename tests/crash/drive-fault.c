@@ -55,6 +55,17 @@ copy_file (const char *from, const char *to)
     g_error ("cannot copy %s", from);
 }
 
+/* 2 MB of nothing: a hole of that size does. */
+static void
+copy_reserve (const char *from, const char *to)
+{
+  struct stat st;
+
+  if (stat (from, &st) < 0 || !g_file_set_contents (to, "", 0, NULL) ||
+      truncate (to, st.st_size) < 0)
+    g_error ("cannot copy %s", from);
+}
+
 static void
 remove_strangers (const char *from, const char *to)
 {
@@ -83,7 +94,9 @@ copy_tree (const char *from, const char *to)
     g_autofree char *target = g_build_filename (to, name, NULL);
     if (g_file_test (source, G_FILE_TEST_IS_DIR))
       copy_tree (source, target);
-    else if (strcmp (name, "reserve") != 0) /* 2 MB of nothing; made again */
+    else if (strcmp (name, "reserve") == 0)
+      copy_reserve (source, target);
+    else
       copy_file (source, target);
   }
 }

@@ -11,7 +11,9 @@
 #include "config.h"
 #include "drive.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,25 +148,75 @@ expect_killed (Drive *drive, int status)
 
 /* ---- random instants */
 
+/* A process, and when it will be killed: at a random instant after it has opened the cache; each
+ * fourth at one after its start, so that opening is hit as well. */
+typedef struct {
+  pid_t pid;
+  int ready;     /* read end of a pipe that the process closes when it is open; -1: is */
+  gint64 due_us; /* 0: not known yet */
+} Victim;
+
+static Victim
+start_victim (Drive *drive, gint64 seed, Dice *dice)
+{
+  int ends[2];
+
+  if (pipe2 (ends, O_NONBLOCK) < 0)
+    g_error ("no pipe");
+  g_autofree char *fd = g_strdup_printf ("%d", ends[1]);
+  const char *const extra[] = {"--ready", fd, NULL};
+  fcntl (ends[0], F_SETFD, FD_CLOEXEC);
+  Victim victim = {drive_start (drive, seed, extra), ends[0], 0};
+  close (ends[1]);
+  if (dice_roll (dice, 4) == 0)
+    victim.due_us = g_get_monotonic_time () + dice_roll (dice, drive->max_ms * 1000);
+  return victim;
+}
+
+/* TRUE: now. */
+static gboolean
+is_due (Drive *drive, Victim *victim, Dice *dice)
+{
+  struct pollfd ready = {.fd = victim->ready, .events = POLLIN};
+
+  if (victim->due_us == 0 && poll (&ready, 1, 0) > 0)
+    victim->due_us = g_get_monotonic_time () + dice_roll (dice, drive->max_ms * 1000);
+  return victim->due_us != 0 && g_get_monotonic_time () >= victim->due_us;
+}
+
+static void
+kill_victim (Drive *drive, Victim *victim)
+{
+  if (victim->pid == 0)
+    return;
+  kill (victim->pid, SIGKILL);
+  close (victim->ready);
+  expect_killed (drive, spawn_wait (victim->pid, SPAWN_HANG_MS));
+  victim->pid = 0;
+}
+
 /* Every process is killed at an instant of its own; who was done before is fine. */
 static void
 kill_round (Drive *drive, int round, Dice *dice)
 {
-  g_autofree pid_t *pids = g_new (pid_t, drive->procs);
-  g_autofree gint64 *due_us = g_new (gint64, drive->procs);
+  const gint64 hangs_us = g_get_monotonic_time () + SPAWN_HANG_MS * 1000;
+  g_autofree Victim *victims = g_new0 (Victim, drive->procs);
+  int left = drive->procs;
 
-  for (int i = 0; i < drive->procs; i++) {
-    pids[i] = drive_start (drive, (drive->seed + round) * 100 + i, NULL);
-    due_us[i] = g_get_monotonic_time () + dice_roll (dice, drive->max_ms * 1000);
-  }
-  for (int i = 0; i < drive->procs; i++) {
-    const gint64 left_us = due_us[i] - g_get_monotonic_time ();
-    if (left_us > 0)
-      g_usleep (left_us);
-    kill (pids[i], SIGKILL);
-  }
   for (int i = 0; i < drive->procs; i++)
-    expect_killed (drive, spawn_wait (pids[i], SPAWN_HANG_MS));
+    victims[i] = start_victim (drive, (drive->seed + round) * 100 + i, dice);
+  while (left > 0 && g_get_monotonic_time () < hangs_us) {
+    for (int i = 0; i < drive->procs; i++)
+      if (victims[i].pid != 0 && is_due (drive, &victims[i], dice)) {
+        kill_victim (drive, &victims[i]);
+        left--;
+      }
+    g_usleep (500);
+  }
+  if (left > 0)
+    drive_violation (drive, "%d processes could not open the cache", left);
+  for (int i = 0; i < drive->procs; i++)
+    kill_victim (drive, &victims[i]);
 }
 
 static gboolean
@@ -201,33 +253,28 @@ static void
 run_roll (Drive *drive)
 {
   const gint64 end_us = g_get_monotonic_time () + drive->seconds * G_USEC_PER_SEC;
-  g_autofree pid_t *pids = g_new0 (pid_t, drive->procs);
-  g_autofree gint64 *due_us = g_new0 (gint64, drive->procs);
+  g_autofree Victim *victims = g_new0 (Victim, drive->procs);
   guint kills = 0;
   Dice dice;
 
   dice_seed (&dice, drive->seed);
   while (g_get_monotonic_time () < end_us) {
     for (int i = 0; i < drive->procs; i++) {
-      if (g_get_monotonic_time () < due_us[i])
+      if (victims[i].pid != 0 && !is_due (drive, &victims[i], &dice))
         continue;
-      if (pids[i] != 0) {
-        kill (pids[i], SIGKILL);
-        expect_killed (drive, spawn_wait (pids[i], SPAWN_HANG_MS));
-      }
-      pids[i] = drive_start (drive, drive->seed * 100000 + kills++, NULL);
-      due_us[i] = g_get_monotonic_time () + dice_roll (&dice, drive->max_ms * 1000);
+      kill_victim (drive, &victims[i]);
+      victims[i] = start_victim (drive, drive->seed * 100000 + kills++, &dice);
     }
-    g_usleep (1000);
+    g_usleep (500);
   }
-  for (int i = 0; i < drive->procs; i++) {
-    kill (pids[i], SIGKILL);
-    expect_killed (drive, spawn_wait (pids[i], SPAWN_HANG_MS));
-  }
+  for (int i = 0; i < drive->procs; i++)
+    kill_victim (drive, &victims[i]);
   drive_recover_and_check (drive);
   g_autoptr (EventSummary) events = event_summarise (drive->events);
   printf ("# roll: %d s, %u processes killed beside live ones, %u fetches, %u acknowledged\n",
           drive->seconds, kills, events->n[EVENT_FETCH], events->n[EVENT_ACK]);
+  if (events->n[EVENT_FETCH] == 0)
+    drive_violation (drive, "nothing was ever fetched");
 }
 
 /* ---- once only */
@@ -266,6 +313,17 @@ static const struct {
 } COMMANDS[] = {{"kill", run_kill},         {"roll", run_roll},
                 {"once", run_once},         {"check", drive_recover_and_check},
                 {"fault", drive_run_fault}, {"power", drive_run_power}};
+
+static void
+drive_clear (Drive *drive)
+{
+  char *const strings[] = {drive->worker, drive->base, drive->cache,    drive->marks,
+                           drive->events, drive->shim, drive->scenario, drive->how,
+                           drive->device, drive->fs,   drive->mount};
+
+  for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
+    g_free (strings[i]);
+}
 
 static void
 set_paths (Drive *drive)
@@ -334,6 +392,7 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (COMMANDS); i++)
     if (strcmp (COMMANDS[i].name, argv[1]) == 0) {
       COMMANDS[i].run (&drive);
+      drive_clear (&drive);
       return violations > 0;
     }
   g_error ("crash-drive: no command '%s'", argv[1]);

@@ -329,6 +329,9 @@ load_open (Load *load)
   load->cache = encore_cache_open (&options, &error);
   if (load->cache == NULL)
     load_tell_error ("-", error);
+  if (load->ready_fd > 0)
+    close (load->ready_fd); /* whoever waits for it sees its end */
+  load->ready_fd = 0;
   return load->cache != NULL;
 }
 
@@ -342,7 +345,7 @@ run_session (Load *load, guint session)
     return FALSE;
   for (guint i = 0; i < load->threads; i++) {
     workers[i].load = load;
-    dice_seed (&workers[i].dice, load->seed * 1000003 + session * 1009 + i);
+    dice_seed (&workers[i].dice, (guint64) load->seed * 1000003 + session * 1009 + i);
     threads[i] = g_thread_new ("load", worker_thread, &workers[i]);
   }
   for (guint i = 0; i < load->threads; i++)
@@ -371,6 +374,7 @@ main (int argc, char **argv)
       {"events", 0, 0, G_OPTION_ARG_FILENAME, &events, NULL, NULL},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &load.seed, NULL, NULL},
       {"threads", 0, 0, G_OPTION_ARG_INT, &load.threads, NULL, NULL},
+      {"ready", 0, 0, G_OPTION_ARG_INT, &load.ready_fd, NULL, NULL},
       {"ids", 0, 0, G_OPTION_ARG_INT, &load.ids, NULL, NULL},
       {"ops", 0, 0, G_OPTION_ARG_INT, &load.ops, NULL, NULL},
       {"sessions", 0, 0, G_OPTION_ARG_INT, &load.sessions, NULL, NULL},
@@ -388,6 +392,7 @@ main (int argc, char **argv)
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error) || load.dir == NULL)
     g_error ("crash-load: %s", error != NULL ? error->message : "--dir is missing");
+  g_autofree char *dir = load.dir, *marks = load.marks;
   event_open (events);
   if (load.faulty) /* its calls are made to fail, and it is right to complain */
     g_log_set_handler (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, ignore_log, NULL);

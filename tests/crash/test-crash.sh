@@ -8,10 +8,10 @@ seconds=${CRASH_ROLL_SECONDS:-10}
 
 drive once --procs 4 --threads 16 --ids 200
 ok $? "4 processes x 16 threads x 200 songs: 200 fetches, every play counted"
-drive kill --rounds "$rounds" --budget 700000
+drive kill --rounds "$rounds" --max-ms $max_ms --budget 700000
 ok $? "SIGKILL at random instants, with eviction: rows and files agree"
-drive kill --rounds $((rounds / 3)) --max-ms 60
+drive kill --rounds $((rounds / 3)) --max-ms $max_ms
 ok $? "SIGKILL at random instants: what was acknowledged is there, what was removed is not"
-drive roll --seconds "$seconds" --procs 4 --threads 3 --budget 700000
+drive roll --seconds "$seconds" --procs 4 --threads 3 --max-ms $max_ms --budget 700000
 ok $? "processes come and go beside live peers"
 finish
