@@ -111,6 +111,7 @@ race_thread (gpointer data)
   const EncorePublish what = {.opus_name = "x.opus"};
   g_autoptr (EncoreHandle) handle = encore_claim_publish (claim, &what, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (handle);
   return NULL;
 }
 
@@ -322,21 +323,23 @@ static void
 test_descriptors (void)
 {
   g_autofree char *dir = fixture_make_dir ();
-  EncoreCache *cache = fixture_open (dir, 0);
   g_autofree char *file = fixture_file (dir, A);
-  const int next = dup (0);
-  struct rlimit old, few;
+  EncoreCache *cache = fixture_open (dir, 0);
+  struct rlimit old;
 
   fixture_publish (cache, A, "One", 5);
   g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &old), ==, 0);
-  close (next);
-  for (int more = 0; more < 2; more++) { /* none for the lease; none for the file */
+  for (int i = 0; i < 2; i++) { /* none for the file; none for the first lease */
     g_autoptr (GError) error = NULL;
-    few = (struct rlimit){next + more, old.rlim_max};
+    const int next = dup (0);
+    const struct rlimit few = {next, old.rlim_max};
+    close (next);
     g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &few), ==, 0);
     g_assert_null (encore_cache_get (cache, A, FALSE, &error));
     g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &old), ==, 0);
     g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE);
+    encore_cache_close (cache);
+    cache = fixture_open (dir, 0);
   }
   g_assert_true (is_hit (cache, A, FALSE));
   g_assert_true (g_file_test (file, G_FILE_TEST_EXISTS));

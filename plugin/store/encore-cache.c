@@ -27,11 +27,13 @@
 
 struct EncoreHandle {
   EncoreEntryInfo *info;
-  int fd, lease;
+  int fd;
+  EncoreLocks *leased; /* (nullable) in which INFO's id is leased */
 };
 
 struct EncoreLease {
-  int fd;
+  EncoreLocks *locks;
+  char *id;
 };
 
 /* ---- life */
@@ -248,8 +250,8 @@ encore_handle_free (EncoreHandle *self)
   if (self == NULL)
     return;
   close (self->fd);
-  if (self->lease >= 0)
-    close (self->lease);
+  if (self->leased != NULL)
+    encore_locks_unlease (self->leased, self->info->id);
   encore_entry_info_free (self->info);
   g_free (self);
 }
@@ -269,7 +271,7 @@ encore_handle_get_info (EncoreHandle *self)
 /* The row's file, of the row's size; a row without it is no hit and heals by being fetched again.
  * A file that only cannot be opened now is not lost: who took it for a miss would remove it. */
 static EncoreHandle *
-open_entry (EncoreCache *self, EncoreEntryInfo *info, int lease, GError **error)
+open_entry (EncoreCache *self, EncoreEntryInfo *info, EncoreLocks *leased, GError **error)
 {
   struct stat st;
   const int fd = encore_layout_open_file (self->layout, ENCORE_KIND_OPUS, info->id, "opus");
@@ -277,7 +279,7 @@ open_entry (EncoreCache *self, EncoreEntryInfo *info, int lease, GError **error)
 
   if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size == info->opus_bytes) {
     EncoreHandle *handle = g_new (EncoreHandle, 1);
-    *handle = (EncoreHandle){info, fd, lease};
+    *handle = (EncoreHandle){info, fd, leased};
     return handle;
   }
   if (fd < 0 && saved != ENOENT && saved != ELOOP) {
@@ -296,11 +298,11 @@ open_entry (EncoreCache *self, EncoreEntryInfo *info, int lease, GError **error)
 static EncoreHandle *
 try_get (EncoreCache *self, const char *id, char **real_id, GError **error)
 {
-  const int lease = self->options.read_only ? -1 : encore_locks_lease (self->locks, id);
+  EncoreLocks *locks = self->options.read_only ? NULL : self->locks;
   EncoreHandle *handle = NULL;
 
-  if (lease < 0 && !self->options.read_only) {
-    if (errno == EAGAIN)
+  if (locks != NULL && !encore_locks_lease (locks, id)) {
+    if (errno == EAGAIN || errno == EACCES)
       g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is being evicted", id);
     else
       g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "%s cannot be leased: %s", id,
@@ -311,11 +313,11 @@ try_get (EncoreCache *self, const char *id, char **real_id, GError **error)
   if (info != NULL && strcmp (info->id, id) != 0)
     *real_id = g_strdup (info->id);
   else if (info != NULL)
-    handle = open_entry (self, info, lease, error);
+    handle = open_entry (self, info, locks, error);
   if (handle != NULL)
     info = NULL;
-  else if (lease >= 0)
-    close (lease);
+  else if (locks != NULL)
+    encore_locks_unlease (locks, id);
   return handle;
 }
 
@@ -343,12 +345,10 @@ encore_cache_get (EncoreCache *self, const char *id, gboolean count, GError **er
 EncoreLease *
 encore_cache_protect (EncoreCache *self, const char *id)
 {
-  const int fd = encore_id_is_stem (id) ? encore_locks_lease (self->locks, id) : -1;
-
-  if (fd < 0)
+  if (!encore_id_is_stem (id) || !encore_locks_lease (self->locks, id))
     return NULL;
   EncoreLease *lease = g_new (EncoreLease, 1);
-  lease->fd = fd;
+  *lease = (EncoreLease){self->locks, g_strdup (id)};
   return lease;
 }
 
@@ -357,7 +357,8 @@ encore_cache_unprotect (EncoreLease *lease)
 {
   if (lease == NULL)
     return;
-  close (lease->fd);
+  encore_locks_unlease (lease->locks, lease->id);
+  g_free (lease->id);
   g_free (lease);
 }
 

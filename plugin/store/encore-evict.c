@@ -166,6 +166,13 @@ is_free_enough (EncoreCache *self, gint64 target)
   return encore_layout_get_free (self->layout) >= target;
 }
 
+/* Would even an empty cache leave so much free? */
+static gboolean
+can_be_had (EncoreCache *self, gint64 wanted)
+{
+  return encore_layout_get_free (self->layout) + total_bytes (self) >= wanted;
+}
+
 static gboolean
 never_enough (EncoreCache *self, gint64 target)
 {
@@ -340,6 +347,8 @@ encore_cache_evict (EncoreCache *self, gint64 to_bytes, EncoreDecisionFunc decid
   if (!evict_to_size (self, target, &work, error))
     return -1;
   removed += work.removed;
+  if (!can_be_had (self, self->options.min_free_bytes))
+    return removed;
   if (!evict_for_free (self, self->options.min_free_bytes, &work, error))
     return -1;
   return removed + work.removed;
@@ -372,11 +381,12 @@ log_decision (const char *id, gboolean removed, gint64 bytes, const char *reason
 gboolean
 encore_evict_unjam (EncoreCache *self, GError **error)
 {
+  const gint64 min_free = self->options.min_free_bytes;
   Eviction work = {.decide = log_decision};
 
   encore_layout_give_reserve (self->layout);
-  const gboolean ok =
-      evict_for_free (self, MAX (self->options.min_free_bytes, UNJAM_BYTES), &work, error);
+  const gboolean ok = evict_for_free (
+      self, can_be_had (self, min_free) ? MAX (min_free, UNJAM_BYTES) : UNJAM_BYTES, &work, error);
   encore_layout_keep_reserve (self->layout);
   return ok;
 }
@@ -394,7 +404,8 @@ encore_cache_room_for (EncoreCache *self, gint64 bytes, GError **error)
     return FALSE;
   if (is_free_enough (self, wanted))
     return TRUE;
-  if (!evict_for_free (self, wanted, &work, error))
+  /* where not even an empty cache would make room the songs stay: it is others who fill the disk */
+  if (can_be_had (self, wanted) && !evict_for_free (self, wanted, &work, error))
     return FALSE;
   if (is_free_enough (self, wanted))
     return TRUE;

@@ -7,8 +7,10 @@
  *   open gate    held (exclusive) while the database is opened, made, migrated or rebuilt
  *   users        held (shared) as long as the cache is open; exclusive means: nobody else is here
  *
- * Each acquisition has its own open file description (OFD locks), so two threads of one process
- * exclude each other like two processes do.  Private to the store. */
+ * Each exclusive acquisition has its own open file description (OFD locks), so two threads of one
+ * process exclude each other like two processes do.  All leases of a process share one, counted by
+ * byte: a queue of thousands of songs must not use up the host's descriptors.  Private to the
+ * store. */
 #pragma once
 
 #include <gio/gio.h>
@@ -43,9 +45,10 @@ EncoreIdLock *encore_locks_acquire (EncoreLocks *self, const char *id, gint64 de
 EncoreIdLock *encore_locks_try (EncoreLocks *self, const char *id);
 void encore_id_lock_free (EncoreIdLock *self);
 
-/* encore_locks_lease: shared play lease.  Returns: a descriptor to close, -1 when an evictor has it
- * (or errno on failure). */
-int encore_locks_lease (EncoreLocks *self, const char *id);
+/* encore_locks_lease: shared play lease; as many as you like, each given back by unlease().
+ * Returns: FALSE when an evictor has it (or errno on failure). */
+gboolean encore_locks_lease (EncoreLocks *self, const char *id);
+void encore_locks_unlease (EncoreLocks *self, const char *id);
 /* encore_locks_try_unleased: keeps players out.  Returns: a descriptor to close, -1: somebody
  * plays. */
 int encore_locks_try_unleased (EncoreLocks *self, const char *id);
