@@ -352,7 +352,7 @@ test_rebuild_beside (void)
   const EncoreCacheOptions options = {.dir = dir, .rebuild = TRUE};
   g_autoptr (GError) busy = NULL, error = NULL;
 
-  fill (dir, TRUE);
+  fill (dir, FALSE);
   const pid_t peer = fixture_hold (dir, NULL);
   g_assert_null (encore_cache_open (&options, &busy));
   g_assert_error (busy, ENCORE_ERROR, ENCORE_ERROR_BUSY);

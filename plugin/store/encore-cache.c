@@ -80,9 +80,26 @@ open_database (EncoreCache *self, GError **error)
   return self->db != NULL;
 }
 
+/* What is in the database and not in the files goes into the copy first, if it still can be read.
+ */
+static void
+copy_before_rebuild (const EncoreCacheOptions *options)
+{
+  EncoreCacheOptions as_it_is = *options;
+  g_autoptr (GError) error = NULL;
+
+  as_it_is.rebuild = FALSE;
+  EncoreCache *self = encore_cache_open (&as_it_is, &error);
+  if (self == NULL || !encore_backup_make (self, &error))
+    g_warning ("store: pins and counts are those of the weekly copy: %s", error->message);
+  encore_cache_close (self);
+}
+
 EncoreCache *
 encore_cache_open (const EncoreCacheOptions *options, GError **error)
 {
+  if (options->rebuild)
+    copy_before_rebuild (options);
   EncoreLayout *layout = encore_layout_open (options->dir, options->read_only, error);
   if (layout == NULL)
     return NULL;

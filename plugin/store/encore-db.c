@@ -201,10 +201,11 @@ can_be_read (const char *path)
 }
 
 gboolean
-encore_db_is_sound (sqlite3 *db, gboolean *proven)
+encore_db_is_sound (sqlite3 *db, gboolean thorough, gboolean *proven)
 {
+  const char *check = thorough ? "PRAGMA integrity_check (1)" : "PRAGMA quick_check (1)";
   sqlite3_stmt *stmt = NULL;
-  int code = sqlite3_prepare_v2 (db, "PRAGMA quick_check (1)", -1, &stmt, NULL);
+  int code = sqlite3_prepare_v2 (db, check, -1, &stmt, NULL);
   gboolean ok = FALSE, wrong = FALSE;
 
   if (code == SQLITE_OK && (code = sqlite3_step (stmt)) == SQLITE_ROW) {
@@ -225,11 +226,16 @@ size_of (const char *path, const char *suffix)
   return lstat (name, &st) == 0 ? st.st_size : -1;
 }
 
-static gboolean
-wants_check (const char *path)
+typedef enum { CHECK_NOTHING, CHECK_QUICKLY, CHECK_THOROUGHLY } Check;
+
+static Check
+choose_check (const char *path)
 {
-  return size_of (path, "-wal") > 0 || size_of (path, "-journal") > 0 ||
-         size_of (path, SUSPECT) >= 0 || size_of (path, "") < SMALL_BYTES;
+  if (size_of (path, SUSPECT) >= 0 || size_of (path, "") < SMALL_BYTES)
+    return CHECK_THOROUGHLY;
+  if (size_of (path, "-wal") > 0 || size_of (path, "-journal") > 0)
+    return CHECK_QUICKLY; /* not closed by the last one who had it */
+  return CHECK_NOTHING;
 }
 
 /* The damaged database is kept for whoever wants to look into it; only the last one. */
@@ -265,35 +271,33 @@ typedef enum { FOUND_SOUND, FOUND_DAMAGED, FOUND_UNREADABLE } Finding;
 /* DB (nullable), CODE: of opening PATH.  Unless it is sound the connection has to be closed:
  * reading the file by other means has dropped SQLite's locks on it. */
 static Finding
-look_into (sqlite3 *db, const char *path, int code)
+look_into (sqlite3 *db, const char *path, Check check, int code)
 {
   gboolean proven;
 
   if (db == NULL)
     return is_damage (code) && can_be_read (path) ? FOUND_DAMAGED : FOUND_UNREADABLE;
-  if (!encore_db_is_sound (db, &proven))
+  if (!encore_db_is_sound (db, check == CHECK_THOROUGHLY, &proven))
     return proven ? FOUND_DAMAGED : FOUND_UNREADABLE;
+  if (!encore_schema_is_sound (db, check == CHECK_THOROUGHLY))
+    return can_be_read (path) ? FOUND_DAMAGED : FOUND_UNREADABLE;
   g_autofree char *suspect = g_strconcat (path, SUSPECT, NULL);
   unlink (suspect);
-  /* the numbers in its first page are not covered by the check */
-  return encore_db_number (db, "PRAGMA user_version", 0) == 0 &&
-                 encore_db_number (db, "SELECT count (*) FROM sqlite_schema", 0) > 0
-             ? FOUND_DAMAGED
-             : FOUND_SOUND;
+  return FOUND_SOUND;
 }
 
 /* Only who is alone looks, and only damage that is beyond doubt moves the database. */
 static gboolean
 open_or_renew (EncoreDb *self, const EncoreDbOptions *o, const char *path, GError **error)
 {
-  const gboolean check = o->alone && wants_check (path);
+  const Check check = o->alone ? choose_check (path) : CHECK_NOTHING;
   g_autoptr (GError) local = NULL;
   Finding finding = FOUND_SOUND;
   int code;
 
   self->writer = open_connection (path, FALSE, o->small_blocks, &code, &local);
-  if (check || (o->alone && self->writer == NULL))
-    finding = look_into (self->writer, path, code);
+  if (check != CHECK_NOTHING || (o->alone && self->writer == NULL))
+    finding = look_into (self->writer, path, check, code);
   if (o->renew && self->writer != NULL)
     finding = FOUND_DAMAGED;
   if (self->writer != NULL && finding == FOUND_SOUND)

@@ -42,8 +42,8 @@ typedef struct {
 } EncoreDbOptions;
 
 /* encore_db_open: DIR/encore.db, made, migrated or, when it is damaged beyond doubt, set aside as
- * encore.db.corrupt-TIME and made anew.  It is checked (PRAGMA quick_check) when it is small, after
- * an end that was not clean, and when something looked wrong while it was used.
+ * encore.db.corrupt-TIME and made anew.  It is checked when it is small, after an end that was not
+ * clean, and when something looked wrong while it was used.
  * Errors: STORE in words (newer or older version in use, damaged, locked, a link). */
 EncoreDb *encore_db_open (const EncoreDbOptions *options, GError **error);
 void encore_db_close (EncoreDb *self);
@@ -53,9 +53,9 @@ void encore_db_close (EncoreDb *self);
 sqlite3 *encore_db_connect (const char *path, GError **error);
 /* encore_db_number: first column of the first row; MISSING without one. */
 gint64 encore_db_number (sqlite3 *db, const char *sql, gint64 missing);
-/* encore_db_is_sound: PRAGMA quick_check says ok.  *PROVEN (out): if not, the bytes are wrong, not
- * the disk. */
-gboolean encore_db_is_sound (sqlite3 *db, gboolean *proven);
+/* encore_db_is_sound: PRAGMA quick_check, or with THOROUGH integrity_check, says ok.  *PROVEN
+ * (out): if not, the bytes are wrong, not the disk. */
+gboolean encore_db_is_sound (sqlite3 *db, gboolean thorough, gboolean *proven);
 
 /* encore_db_begin: takes the writer.  On FALSE nothing is held. */
 gboolean encore_db_begin (EncoreDb *self, GError **error);

@@ -150,7 +150,8 @@ merge_copy (Rebuild *work, GError **error)
   if (!g_file_test (path, G_FILE_TEST_IS_REGULAR))
     return TRUE;
   sqlite3 *copy = encore_db_connect (path, &local);
-  if (copy == NULL || !encore_db_is_sound (copy, &proven) || !encore_schema_check (copy, &local))
+  if (copy == NULL || !encore_db_is_sound (copy, FALSE, &proven) ||
+      !encore_schema_check (copy, &local))
     g_warning ("store: the copy of the database cannot be used: pins and counts are lost");
   else
     ok = merge_all (work, copy, COPY_COLUMNS, merge_row, error) &&

@@ -123,6 +123,71 @@ migrate (EncoreDb *db, int from, GError **error)
   return TRUE;
 }
 
+/* ---- is it what we made? */
+
+static const char SCHEMA_TEXT[] =
+    "SELECT group_concat (type || name || tbl_name || coalesce (sql, ''), char (10))"
+    " FROM (SELECT * FROM sqlite_schema ORDER BY type, name)";
+
+static char *
+read_text (sqlite3 *db, const char *sql)
+{
+  g_autoptr (EncoreStmt) stmt = encore_db_prepare (db, NULL, sql, "");
+
+  return stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW ? g_strdup (encore_db_text (stmt, 0))
+                                                           : NULL;
+}
+
+/* The schema as this program makes it. */
+static char *
+make_schema_text (void)
+{
+  EncoreDb model = {0};
+  char *text = NULL;
+  gboolean ok = sqlite3_open (":memory:", &model.writer) == SQLITE_OK;
+
+  for (int version = 2; ok && version <= ENCORE_SCHEMA_VERSION; version++)
+    ok = run_all (&model, VERSIONS[version], NULL);
+  if (ok)
+    text = read_text (model.writer, SCHEMA_TEXT);
+  sqlite3_close (model.writer);
+  return text;
+}
+
+/* The words' own check is a command of FTS5 that looks like a write. */
+static gboolean
+are_words_sound (sqlite3 *db)
+{
+  const gboolean ok =
+      sqlite3_exec (db, "BEGIN; INSERT INTO words (words) VALUES ('integrity-check')", NULL, NULL,
+                    NULL) == SQLITE_OK;
+
+  sqlite3_exec (db, "ROLLBACK", NULL, NULL, NULL);
+  return ok;
+}
+
+gboolean
+encore_schema_is_sound (sqlite3 *db, gboolean thorough)
+{
+  const gint64 version = encore_db_number (db, "PRAGMA user_version", -1);
+
+  if (version == 0) /* new; or not, and its first page is damaged */
+    return encore_db_number (db, "SELECT count (*) FROM sqlite_schema", -1) == 0;
+  if (version != ENCORE_SCHEMA_VERSION)
+    return TRUE; /* refused or migrated */
+  g_autofree char *expected = make_schema_text ();
+  g_autofree char *found = read_text (db, SCHEMA_TEXT);
+  if (expected == NULL)
+    return TRUE; /* no memory: nothing is proven */
+  return g_strcmp0 (expected, found) == 0 &&
+         encore_db_number (db,
+                           "SELECT count (*) = 7 AND sum (k IN ('entries', 'bytes', 'plays', 'L',"
+                           " 'turn', 'lived', 'seen') AND typeof (v) IN ('integer', 'real')) = 7"
+                           " FROM total",
+                           0) == 1 &&
+         (!thorough || are_words_sound (db));
+}
+
 gboolean
 encore_schema_check (sqlite3 *db, GError **error)
 {

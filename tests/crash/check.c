@@ -152,7 +152,8 @@ check_tables (Check *check)
                "SELECT count (*) FROM entry WHERE state = 1");
   check_equal (check, "total bytes", "SELECT v FROM total WHERE k = 'bytes'",
                "SELECT coalesce (sum (src_size + opus_size), 0) FROM entry WHERE state = 1");
-  check_words (check);
+  if (!check->options->damaged)
+    check_words (check);
 }
 
 /* ---- files */
@@ -188,10 +189,11 @@ check_ready (Check *check, const char *id, const Row *row)
   g_autoptr (GByteArray) opus_bytes = song_opus (id), source_bytes = song_source (id);
   g_autofree char *title = song_title (id);
 
-  compare_bytes (check, opus, row->opus_size, row->sha256, opus_bytes);
+  compare_bytes (check, opus, row->opus_size,
+                 *row->sha256 != '\0' && !check->options->damaged ? row->sha256 : NULL, opus_bytes);
   if (row->src_size > 0)
     compare_bytes (check, source, row->src_size, NULL, source_bytes);
-  if (strcmp (row->title, title) != 0)
+  if (strcmp (row->title, title) != 0 && !check->options->damaged)
     violation (check, "%s has the title '%s'", id, row->title);
 }
 

@@ -7,6 +7,8 @@
  *   crash-drive once ...                 everybody wants every song: as many fetches as songs
  *   crash-drive check ...                looks before and after the product has recovered
  *   crash-drive fault ... --scenario NAME --how kill|EIO|ENOSPC|EROFS [--forever]
+ *     [--then N]
+ *   crash-drive damage ... --rounds N    the database is hit at random
  *   crash-drive power ... --device LOOP --fs ext4|xfs --mount DIR */
 #include "config.h"
 #include "drive.h"
@@ -92,15 +94,18 @@ check_events (Drive *drive, const EventSummary *events, gboolean errors_are_fine
     drive_violation (drive, "%u errors; first: %s", events->n[EVENT_ERROR], events->first_error);
 }
 
-typedef enum { LOOK_BEFORE, LOOK_AFTER, LOOK_AFTER_FAULTS, LOOK_EXACT } Look;
+typedef enum { LOOK_BEFORE, LOOK_AFTER, LOOK_AFTER_FAULTS, LOOK_AFTER_DAMAGE, LOOK_EXACT } Look;
 
 static void
 look (Drive *drive, Look how)
 {
   g_autoptr (EventSummary) events = event_summarise (drive->events);
   /* what a budget evicts is not told: then nobody knows who must be there */
-  const CheckOptions options = {drive->cache, how != LOOK_BEFORE,
-                                drive->budget_bytes == 0 ? events : NULL, how == LOOK_EXACT};
+  const CheckOptions options = {.dir = drive->cache,
+                                .recovered = how != LOOK_BEFORE,
+                                .damaged = how == LOOK_AFTER_DAMAGE,
+                                .events = drive->budget_bytes == 0 ? events : NULL,
+                                .counts_are_exact = how == LOOK_EXACT};
   const guint found = crash_check (&options);
 
   if (found > 0)
@@ -110,11 +115,19 @@ look (Drive *drive, Look how)
     check_events (drive, events, how == LOOK_AFTER_FAULTS);
 }
 
-static void
-recover (Drive *drive)
+void
+drive_check (Drive *drive, gboolean damaged)
 {
-  static const char *const arguments[] = {"--recover", NULL};
-  const int status = spawn_wait (drive_start (drive, 0, arguments), SPAWN_HANG_MS);
+  look (drive, damaged ? LOOK_AFTER_DAMAGE : LOOK_AFTER);
+}
+
+/* FAULTY: the store may complain of what it finds. */
+static void
+recover (Drive *drive, gboolean faulty)
+{
+  const char *const arguments[] = {"--recover", faulty ? "--faulty" : NULL, NULL};
+  const char *const env[] = {faulty ? "G_DEBUG=" : NULL, NULL};
+  const int status = spawn_wait (drive_start_with (drive, 0, arguments, env), SPAWN_HANG_MS);
 
   if (!spawn_is_clean (status)) {
     g_autofree char *what = spawn_describe (status);
@@ -126,14 +139,14 @@ void
 drive_recover_and_check (Drive *drive)
 {
   look (drive, LOOK_BEFORE);
-  recover (drive);
+  recover (drive, FALSE);
   look (drive, LOOK_AFTER);
 }
 
 void
 drive_recover_and_check_faulty (Drive *drive)
 {
-  recover (drive);
+  recover (drive, TRUE);
   look (drive, LOOK_AFTER_FAULTS);
 }
 
@@ -310,9 +323,10 @@ run_once (Drive *drive)
 static const struct {
   const char *name;
   void (*run) (Drive *drive);
-} COMMANDS[] = {{"kill", run_kill},         {"roll", run_roll},
-                {"once", run_once},         {"check", drive_recover_and_check},
-                {"fault", drive_run_fault}, {"power", drive_run_power}};
+} COMMANDS[] = {{"kill", run_kill},          {"roll", run_roll},
+                {"once", run_once},          {"check", drive_recover_and_check},
+                {"fault", drive_run_fault},  {"power", drive_run_power},
+                {"damage", drive_run_damage}};
 
 static void
 drive_clear (Drive *drive)
@@ -356,6 +370,7 @@ parse (Drive *drive, int *argc, char ***argv)
       {"scenario", 0, 0, G_OPTION_ARG_STRING, &drive->scenario, NULL, NULL},
       {"how", 0, 0, G_OPTION_ARG_STRING, &drive->how, NULL, NULL},
       {"forever", 0, 0, G_OPTION_ARG_NONE, &drive->forever, NULL, NULL},
+      {"then", 0, 0, G_OPTION_ARG_INT, &drive->then, NULL, NULL},
       {"step", 0, 0, G_OPTION_ARG_INT, &drive->step, NULL, NULL},
       {"device", 0, 0, G_OPTION_ARG_FILENAME, &drive->device, NULL, NULL},
       {"fs", 0, 0, G_OPTION_ARG_STRING, &drive->fs, NULL, NULL},

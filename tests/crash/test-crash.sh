@@ -14,4 +14,6 @@ drive kill --rounds $((rounds / 3)) --max-ms $max_ms
 ok $? "SIGKILL at random instants: what was acknowledged is there, what was removed is not"
 drive roll --seconds "$seconds" --procs 4 --threads 3 --max-ms $max_ms --budget 700000
 ok $? "processes come and go beside live peers"
+drive damage --rounds "${CRASH_DAMAGES:-40}"
+ok $? "the database damaged at random: every song is there"
 finish

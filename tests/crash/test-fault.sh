@@ -17,14 +17,21 @@ for scenario in publish evict; do
     ok $? "$scenario: $how at every boundary"
   done
 done
+# a commit that failed may still turn up in the log: killed a few calls after the failure
+fault --scenario publish --how EIO --then 3
+ok $? "publish: EIO at every boundary, killed three calls later"
 if [ "${CRASH_BOUNDARIES:-}" = all ]; then
-  for scenario in flush recover audit create; do
+  for scenario in flush recover audit create migrate rebuild; do
     for how in kill EIO ENOSPC; do
       fault --scenario $scenario --how $how
       ok $? "$scenario: $how at every boundary"
     done
   done
-  for scenario in publish evict flush recover audit create; do
+  for then in 1 2 4 8; do
+    fault --scenario publish --how EIO --then $then
+    ok $? "publish: EIO at every boundary, killed $then calls later"
+  done
+  for scenario in publish evict flush recover audit create migrate rebuild; do
     for how in EIO ENOSPC EROFS; do
       fault --scenario $scenario --how $how --forever
       ok $? "$scenario: $how for ever from every boundary on"
