@@ -1,16 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # encore-cache by hand.  Prints TAP.
-set -uo pipefail
-tool=$abs_top_builddir/encore-cache
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
-ok () {
-  n=$((n + 1))
-  if [ "$1" = 0 ]; then echo "ok $n $2"; else echo "not ok $n $2"; failed=1; fi
-}
+. "$abs_top_srcdir/tests/lib.sh"
+tool=$top/encore-cache
 
 got=$(printf 'https://youtu.be/dQw4w9WgXcR\nnever gonna\n-bcdefghijA\n\ndQw4w9WgXcQ\0x' | "$tool" id)
 [ "$got" = $'youtube:dQw4w9WgXcQ\n-\nyoutube:-bcdefghijA\n-\n-' ]; ok $? "id prints the canonical id or -"
@@ -35,5 +27,4 @@ ln -s "$dir/cache" "$dir/link"
 [ $? -ge 2 ] && grep -q 'symbolic link' "$dir/err"; ok $? "a link is refused in words"
 "$tool" --dir "$dir/cache" frobnicate 2>"$dir/err"
 [ $? = 2 ] && grep -q 'no verb' "$dir/err"; ok $? "an unknown verb: exit status 2"
-echo "1..$n"
-exit $failed
+finish

@@ -62,6 +62,10 @@ void encore_ogg_reader_set_size (EncoreOggReader *self, gint64 available, gboole
 EncoreOggResult encore_ogg_reader_next (EncoreOggReader *self, const guint8 **packet, gsize *len,
                                         gint64 *pts_ns, GError **error);
 gint64 encore_ogg_reader_wants (EncoreOggReader *self);
+/* encore_ogg_reader_get_headers: the OpusHead and OpusTags packets, after the first packet or seek;
+ * until the reader is freed. */
+void encore_ogg_reader_get_headers (EncoreOggReader *self, const guint8 **head, gsize *head_len,
+                                    const guint8 **tags, gsize *tags_len);
 /* encore_ogg_reader_seek: the next packet will be the one that contains PTS_NS (bisection on page
  * granules; exact).  WAIT when that place has not arrived: call again later. */
 EncoreOggResult encore_ogg_reader_seek (EncoreOggReader *self, gint64 pts_ns, GError **error);

@@ -107,7 +107,7 @@ choose_cache_dir (EncorePlugin *self)
   return g_build_filename (g_get_user_cache_dir (), "encore", NULL);
 }
 
-/* The first request opens everything; a directory that refuses is tried again with the next one. */
+/* A directory that refuses is tried again with the next request. */
 static gboolean
 open_all (EncorePlugin *self, GError **error)
 {
@@ -250,6 +250,37 @@ encore_plugin_free (EncorePlugin *self)
   g_free (self);
 }
 
+static gboolean
+open_early (gpointer data)
+{
+  EncorePlugin *self = data;
+  g_autoptr (GError) error = NULL;
+
+  if (!g_atomic_int_get (&self->stopping) && !open_all (self, &error))
+    g_warning ("store: %s", error->message);
+  return G_SOURCE_REMOVE;
+}
+
+/* FUNC on the control thread, in order. */
+static void
+hand_over (EncorePlugin *self, GSourceFunc func, gpointer data, GDestroyNotify release)
+{
+  /* not invoke(): before the thread owns its context that would run here */
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  if (self->control == NULL)
+    self->control = g_thread_new ("encore-control", control_thread, self);
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, func, data, release);
+  g_source_attach (source, self->context);
+}
+
+void
+encore_plugin_warm_up (EncorePlugin *self)
+{
+  hand_over (self, open_early, self, NULL);
+}
+
 void
 encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFunc run,
                       gboolean with_voice)
@@ -268,14 +299,7 @@ encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFun
     return;
   if (with_voice)
     request.voice_result = encore_host_voice_open (self->host, request.voice_room, &request.voice);
-  EncoreRequest *copy = request_copy (&request);
-  if (self->control == NULL)
-    self->control = g_thread_new ("encore-control", control_thread, self);
-  /* not invoke(): before the thread owns its context that would run here */
-  g_autoptr (GSource) source = g_idle_source_new ();
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, run_request, copy, request_free);
-  g_source_attach (source, self->context);
+  hand_over (self, run_request, request_copy (&request), request_free);
 }
 
 guint

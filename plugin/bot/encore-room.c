@@ -558,6 +558,14 @@ encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused
   return self->current;
 }
 
+char *
+encore_room_get_pipeline (EncoreRoom *self)
+{
+  if (self->player == NULL || self->song == 0)
+    return NULL;
+  return encore_player_pipeline_line (self->player, encore_cache_get_dir (self->plugin->cache));
+}
+
 static gboolean
 check_limits (EncoreRoom *self, const EncoreTrack *track, const EncoreRequest *request)
 {

@@ -35,6 +35,9 @@ EncoreQueue *encore_room_get_queue (EncoreRoom *self);
 const EncoreTrack *
 encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused);
 
+/* (transfer full) (nullable) the GStreamer pipeline in force, for gst-launch-1.0. */
+char *encore_room_get_pipeline (EncoreRoom *self);
+
 /* encore_room_add: @track: (transfer full).  Answers REQUEST. */
 void encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *request);
 /* After the queue was changed from outside. */

@@ -447,6 +447,12 @@ encore_voice_set_paused (EncoreVoice *self, gboolean paused)
     encore_pacer_kick (self->playout->pacer, &self->paced);
 }
 
+const char *
+encore_voice_get_name (EncoreVoice *self)
+{
+  return self->name;
+}
+
 void
 encore_voice_quiesce (EncoreVoice *self)
 {
