@@ -221,8 +221,6 @@ encore_plugin_new (const bot_host *host, GError **error)
     g_free (self);
     return NULL;
   }
-  self->context = g_main_context_new ();
-  self->loop = g_main_loop_new (self->context, FALSE);
   self->rooms =
       g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) encore_room_free);
   self->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
@@ -231,16 +229,27 @@ encore_plugin_new (const bot_host *host, GError **error)
   return self;
 }
 
+static gboolean
+quit_loop (gpointer data)
+{
+  g_main_loop_quit (data);
+  return G_SOURCE_REMOVE;
+}
+
 void
 encore_plugin_free (EncorePlugin *self)
 {
   g_atomic_int_set (&self->stopping, TRUE);
   if (self->control != NULL) {
-    g_main_loop_quit (self->loop);
+    /* said on the loop itself: a quit before the new thread runs its loop would be lost */
+    g_autoptr (GSource) source = g_idle_source_new ();
+    g_source_set_priority (source, G_PRIORITY_DEFAULT);
+    g_source_set_callback (source, quit_loop, self->loop, NULL);
+    g_source_attach (source, self->context);
     g_thread_join (self->control);
   }
-  g_main_loop_unref (self->loop);
-  g_main_context_unref (self->context); /* frees requests that never ran */
+  g_clear_pointer (&self->loop, g_main_loop_unref);
+  g_clear_pointer (&self->context, g_main_context_unref); /* frees requests that never ran */
   g_hash_table_unref (self->rooms);
   g_hash_table_unref (self->tokens);
   g_free (self->registrations);
@@ -265,11 +274,14 @@ open_early (gpointer data)
 static void
 hand_over (EncorePlugin *self, GSourceFunc func, gpointer data, GDestroyNotify release)
 {
+  if (self->control == NULL) {
+    /* not in start(): a context holds a descriptor, and hosts fork and close theirs after it */
+    self->context = g_main_context_new ();
+    self->loop = g_main_loop_new (self->context, FALSE);
+    self->control = g_thread_new ("encore-control", control_thread, self);
+  }
   /* not invoke(): before the thread owns its context that would run here */
   g_autoptr (GSource) source = g_idle_source_new ();
-
-  if (self->control == NULL)
-    self->control = g_thread_new ("encore-control", control_thread, self);
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (source, func, data, release);
   g_source_attach (source, self->context);

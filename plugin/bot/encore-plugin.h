@@ -41,6 +41,7 @@ struct EncorePlugin {
   const bot_host *bot_host;
   EncoreHost *host;
   EncoreConfig *config;
+  /* [main] NULL until the first request */
   GMainContext *context;
   GMainLoop *loop;
   GThread *control;
