@@ -24,7 +24,12 @@ if [ -z "$url" ]; then
   exec 8>"$dir/stdin"
   read -r _ address <"$dir/ready"
   ytdlp=$(bash tests/site/make-wrapper.sh "$dir" "$address")
-  url=https://www.youtube.com/watch?v=tuneAAAAAAA
+  # "Return to Home" by Kenta Cho, from the game Tumiki Fighters; BSD-2-Clause
+  url=https://www.youtube.com/watch?v=returnHomeA
+  if [ -f "$top/tests/media/no-music" ]; then
+    echo "no real music: $(cat "$top/tests/media/no-music"); a synthetic tune instead"
+    url=https://www.youtube.com/watch?v=tuneAAAAAAA
+  fi
 fi
 
 cat > "$dir/bot.conf" <<CONF
@@ -42,5 +47,5 @@ echo "--- first play: not in the cache"
 echo "?play $url" | "$top/encore-bot" --config "$dir/bot.conf" --wait-idle console
 mv "$dir/voice.opus" "$dir/first.opus"
 echo "--- second play, another process: from the cache"
-printf '?play %s\n?cache\n' "$url" | "$top/encore-bot" --config "$dir/bot.conf" --wait-idle console
+printf '?play %s\n?cache info %s\n?cache\n' "$url" "$url" | "$top/encore-bot" --config "$dir/bot.conf" --wait-idle console
 echo "--- to listen to what the room heard: build/demo/voice.opus"

@@ -140,10 +140,10 @@ run_info (EncorePlugin *plugin, const EncoreRequest *request, const char *what)
   char lufs[G_ASCII_DTOSTR_BUF_SIZE], gain[G_ASCII_DTOSTR_BUF_SIZE];
   g_ascii_formatd (lufs, sizeof lufs, "%.1f", info->loudness_lufs);
   g_ascii_formatd (gain, sizeof gain, "%+.1f", info->gain_db);
-  encore_answer (request,
-                 "%s: %s (%s), %s, %s LUFS as it came, gain %s dB, %" G_GINT64_FORMAT " plays%s",
-                 info->id, info->title, length, size, lufs, gain, info->access_count,
-                 info->pinned ? ", pinned" : "");
+  encore_answer (
+      request, "%s: %s%s%s (%s), %s, %s LUFS as it came, gain %s dB, %" G_GINT64_FORMAT " plays%s",
+      info->id, info->title, *info->artist != '\0' ? " by " : "", info->artist, length, size, lufs,
+      gain, info->access_count, info->pinned ? ", pinned" : "");
 }
 
 static void

@@ -20,7 +20,8 @@ typedef struct {
   gint64 duration_ms;   /* decoded, not announced */
   double loudness_lufs; /* integrated, of the source; -HUGE_VAL for silence */
   double true_peak_dbtp;
-  double gain_db;   /* applied: min (target - loudness, ceiling - true peak); 0 when remuxed */
+  double gain_db;   /* applied: target - loudness, less where peaks would pass the ceiling; 0 when
+                       remuxed */
   gboolean remuxed; /* Opus 48 kHz 20 ms and |gain| < 1 dB: packets kept as they were */
   guint max_packet_bytes;
   gint64 opus_bytes;
