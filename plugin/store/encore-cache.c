@@ -314,11 +314,29 @@ encore_cache_forget_row (EncoreCache *self, const char *id, GError **error)
   return encore_db_end (self->db, ok, error);
 }
 
-gint64
-encore_cache_remove_files (EncoreCache *self, const char *id)
+gboolean
+encore_cache_remove_files (EncoreCache *self, const char *id, gint64 *bytes, GError **error)
 {
-  return encore_layout_remove (self->layout, ENCORE_KIND_OPUS, id) +
-         encore_layout_remove (self->layout, ENCORE_KIND_AUDIO, id);
+  *bytes = 0;
+  return encore_layout_remove (self->layout, ENCORE_KIND_OPUS, id, bytes, error) &&
+         encore_layout_remove (self->layout, ENCORE_KIND_AUDIO, id, bytes, error);
+}
+
+static gboolean
+mark_deleting (EncoreCache *self, const char *id, GError **error)
+{
+  return encore_db_begin (self->db, error) &&
+         encore_db_end (
+             self->db,
+             encore_db_run (self->db, error, "UPDATE entry SET state = 2 WHERE id = ?1", "s", id),
+             error);
+}
+
+gboolean
+encore_cache_drop (EncoreCache *self, const char *id, gint64 *bytes, GError **error)
+{
+  return mark_deleting (self, id, error) && encore_cache_remove_files (self, id, bytes, error) &&
+         encore_cache_forget_row (self, id, error);
 }
 
 gboolean
@@ -334,6 +352,10 @@ encore_cache_make_ready (EncoreCache *self, const char *id, const EncorePublish 
   if (!encore_db_begin (self->db, error))
     return FALSE;
   gboolean ok =
+      /* a file that is adopted has no intent row: what an audit leaves half-done must not be undone
+       */
+      encore_db_run (self->db, error, "INSERT OR IGNORE INTO entry (id, state) VALUES (?1, 0)", "s",
+                     id) &&
       encore_db_run (self->db, error,
                      "UPDATE entry SET src_size = ?2, opus_size = ?3, src_ext = ?4, sha256 = ?5,"
                      " title = ?6, artist = ?7, url = ?8, duration_ms = ?9, lufs = ?10,"
