@@ -341,19 +341,23 @@ test_unknown_key (void)
 
 /* ---- loaded, used and unloaded again and again */
 
-/* The control thread may not even run yet when it is told to end. */
+/* The control thread may not even run yet when it is told to end, or what it asked for comes back
+ * when it has ended. */
 static void
 test_stop_at_once (void)
 {
+  static const char *const lines[][2] = {
+      {"version", ""}, {"play", "dQw4w9WgXcQ"}, {"play", "some words"}, {"search", "some words"}};
   g_autoptr (Host) host = host_new ();
   const bot_plugin *plugin;
   gpointer handle = module_open (&plugin);
 
-  for (int i = 0; i < 50; i++) {
+  for (gsize i = 0; i < 48; i++) {
+    const char *const *line = lines[i % G_N_ELEMENTS (lines)];
     void *self = NULL;
     host->stopped = FALSE;
     g_assert_cmpint (plugin->start (&host->api, &self), ==, BOT_OK);
-    host_run (host, "version", "");
+    host_run (host, line[0], line[1]);
     host_stop (host, plugin, self);
   }
   dlclose (handle);
