@@ -14,6 +14,8 @@
 
 static char *dir;
 
+static char *run (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
 static char *
 run (const char *format, ...)
 {
