@@ -176,6 +176,9 @@ control_thread (gpointer data)
   g_main_context_push_thread_default (self->context);
   g_main_loop_run (self->loop);
   close_all (self);
+  /* what was sent to us but not told yet holds the context, and the context holds it */
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
   g_main_context_pop_thread_default (self->context);
   return NULL;
 }
@@ -249,7 +252,7 @@ encore_plugin_free (EncorePlugin *self)
     g_thread_join (self->control);
   }
   g_clear_pointer (&self->loop, g_main_loop_unref);
-  g_clear_pointer (&self->context, g_main_context_unref); /* frees requests that never ran */
+  g_clear_pointer (&self->context, g_main_context_unref);
   g_hash_table_unref (self->rooms);
   g_hash_table_unref (self->tokens);
   g_free (self->registrations);

@@ -363,11 +363,13 @@ static void
 set_producers (EncoreVoice *self, EncoreProducer *first)
 {
   g_mutex_lock (&self->lock);
-  g_autoptr (EncoreProducer) current = g_steal_pointer (&self->current);
-  g_autoptr (EncoreProducer) next = g_steal_pointer (&self->next);
+  EncoreProducer *current = self->current, *next = self->next;
   self->current = first;
+  self->next = NULL;
   atomic_store (&self->producing, first != NULL);
   g_mutex_unlock (&self->lock);
+  g_clear_pointer (&current, encore_producer_unref);
+  g_clear_pointer (&next, encore_producer_unref);
 }
 
 /* PRODUCER is this voice's from now on. */
