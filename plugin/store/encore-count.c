@@ -7,6 +7,7 @@
 #define BEHIND_US (5 * G_USEC_PER_SEC)
 #define BEHIND_IDS 256
 
+/* Prepared once for all: with many ids most of the time would go into the parser. */
 static gboolean
 write_counts (EncoreCache *self, GHashTable *counts, GError **error)
 {
@@ -14,16 +15,27 @@ write_counts (EncoreCache *self, GHashTable *counts, GError **error)
       "UPDATE entry SET access_count = access_count + ?2, last_access = unixepoch (),"
       " prio = %s WHERE id = ?1 AND state = 1",
       encore_evict_prio_sql (self));
+  g_autoptr (EncoreStmt) update = NULL;
   GHashTableIter iter;
   gpointer id, plays;
-  gboolean ok = encore_db_run (self->db, error, "UPDATE total SET v = v + 1 WHERE k = 'turn'", "");
+  gint64 total = 0;
 
+  if (!encore_db_run (self->db, error, "UPDATE total SET v = v + 1 WHERE k = 'turn'", ""))
+    return FALSE;
+  update = encore_db_prepare (self->db->writer, error, sql, "");
+  if (update == NULL)
+    return FALSE;
   g_hash_table_iter_init (&iter, counts);
-  while (ok && g_hash_table_iter_next (&iter, &id, &plays))
-    ok = encore_db_run (self->db, error, sql, "si", id, (gint64) GPOINTER_TO_INT (plays)) &&
-         encore_db_run (self->db, error, "UPDATE total SET v = v + ?1 WHERE k = 'plays'", "i",
-                        (gint64) GPOINTER_TO_INT (plays));
-  return ok;
+  while (g_hash_table_iter_next (&iter, &id, &plays)) {
+    sqlite3_bind_text (update, 1, id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64 (update, 2, GPOINTER_TO_INT (plays));
+    if (sqlite3_step (update) != SQLITE_DONE)
+      return encore_db_fail (self->db->writer, error, "write");
+    sqlite3_reset (update);
+    total += GPOINTER_TO_INT (plays);
+  }
+  return encore_db_run (self->db, error, "UPDATE total SET v = v + ?1 WHERE k = 'plays'", "i",
+                        total);
 }
 
 static void

@@ -165,9 +165,11 @@ run (Bench *self, char **only, const char *json, gboolean strict)
 }
 
 static void
-clear (Bench *self)
+clear (Bench *self, gboolean keep)
 {
-  if (self->dir != NULL)
+  if (self->dir != NULL && keep)
+    g_printerr ("bench: kept %s\n", self->dir);
+  else if (self->dir != NULL)
     fixture_remove (self->dir);
   g_clear_pointer (&self->rows, g_ptr_array_unref);
   g_clear_pointer (&self->rand, g_rand_free);
@@ -182,7 +184,7 @@ clear (Bench *self)
 int
 main (int argc, char **argv)
 {
-  gboolean quick = FALSE, strict = FALSE;
+  gboolean quick = FALSE, strict = FALSE, keep = FALSE;
   int rounds = 0, rows = 0;
   g_autofree char *json = NULL, *groups = NULL;
   const GOptionEntry entries[] = {
@@ -191,6 +193,7 @@ main (int argc, char **argv)
       {"rows", 0, 0, G_OPTION_ARG_INT, &rows, "Entries of the cache (100000)", "N"},
       {"only", 0, 0, G_OPTION_ARG_STRING, &groups, "Of start, cpu, hits, memory", "GROUP,..."},
       {"json", 0, 0, G_OPTION_ARG_FILENAME, &json, "Write the result there, too", "FILE"},
+      {"keep", 0, 0, G_OPTION_ARG_NONE, &keep, "Leave the cache there, for a profiler", NULL},
       {"strict", 0, 0, G_OPTION_ARG_NONE, &strict, "A missed goal is exit status 1", NULL},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
@@ -220,6 +223,6 @@ main (int argc, char **argv)
   bench.rounds = rounds > 0 ? (guint) rounds : bench.rounds;
   bench.n_rows = rows > 0 ? (guint) rows : bench.n_rows;
   const int status = run (&bench, only, json, strict);
-  clear (&bench);
+  clear (&bench, keep);
   return status;
 }
