@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/encore-media-id.h"
+#include "store/encore-mutant.h"
 
 #define RESERVE_BYTES (2 * 1024 * 1024)
 #define SUM_BYTES (1 << 16)
@@ -391,7 +392,8 @@ make_durable (int fd, const char *name, gint64 *bytes, GError **error)
     return FALSE;
   }
   *bytes = st.st_size;
-  return fdatasync (fd) == 0 || fail (error, "cannot sync", name);
+  return encore_mutant ("no-fdatasync") || fdatasync (fd) == 0 ||
+         fail (error, "cannot sync", name);
 }
 
 gboolean
@@ -413,7 +415,8 @@ encore_layout_publish (const EncoreLayout *self, const char *private_name, const
   if (shard < 0)
     return fail (error, "cannot open the shard of", id);
   ok = (renameat (self->tmpfd, from, shard, to) == 0 || fail (error, "cannot move", from)) &&
-       (fsync (shard) == 0 || fail (error, "cannot sync the directory of", id));
+       (encore_mutant ("no-dirsync") || fsync (shard) == 0 ||
+        fail (error, "cannot sync the directory of", id));
   close (shard);
   return ok;
 }

@@ -264,9 +264,17 @@ check_leftover (Check *check, const char *kind, guint shard, const char *name)
 static void
 check_top (Check *check, const char *kind, guint shard, const char *name)
 {
-  static const char *const known[] = {"CACHEDIR.TAG", "encore.db", "encore.db-wal", "encore.db-shm",
-                                      "locks",        "reserve",   "tmp",           "audio",
-                                      "opus",         NULL};
+  static const char *const known[] = {"CACHEDIR.TAG",
+                                      "encore.db",
+                                      "encore.db-wal",
+                                      "encore.db-shm",
+                                      "encore.db-journal",
+                                      "locks",
+                                      "reserve",
+                                      "tmp",
+                                      "audio",
+                                      "opus",
+                                      NULL};
 
   if (!g_strv_contains (known, name))
     violation (check, "%s is no file of a cache", name);

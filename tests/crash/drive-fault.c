@@ -30,29 +30,6 @@ typedef struct {
 /* ---- trees */
 
 static void
-copy_tree (const char *from, const char *to)
-{
-  g_autoptr (GDir) dir = g_dir_open (from, 0, NULL);
-  const char *name;
-
-  if (mkdir (to, 0700) < 0 || dir == NULL)
-    g_error ("cannot copy to %s", to);
-  while ((name = g_dir_read_name (dir)) != NULL) {
-    g_autofree char *source = g_build_filename (from, name, NULL);
-    g_autofree char *target = g_build_filename (to, name, NULL);
-    g_autofree char *bytes = NULL;
-    gsize len;
-    if (g_file_test (source, G_FILE_TEST_IS_DIR))
-      copy_tree (source, target);
-    else if (strcmp (name, "reserve") == 0)
-      continue; /* 2 MB of nothing; made again */
-    else if (!g_file_get_contents (source, &bytes, &len, NULL) ||
-             !g_file_set_contents_full (target, bytes, len, G_FILE_SET_CONTENTS_NONE, 0600, NULL))
-      g_error ("cannot copy %s", source);
-  }
-}
-
-static void
 remove_tree (const char *path)
 {
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
@@ -64,6 +41,51 @@ remove_tree (const char *path)
       remove_tree (child);
   }
   g_rmdir (path);
+}
+
+static void
+copy_file (const char *from, const char *to)
+{
+  g_autofree char *bytes = NULL;
+  gsize len;
+
+  g_unlink (to);
+  if (!g_file_get_contents (from, &bytes, &len, NULL) ||
+      !g_file_set_contents_full (to, bytes, len, G_FILE_SET_CONTENTS_NONE, 0600, NULL))
+    g_error ("cannot copy %s", from);
+}
+
+static void
+remove_strangers (const char *from, const char *to)
+{
+  g_autoptr (GDir) dir = g_dir_open (to, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *original = g_build_filename (from, name, NULL);
+    g_autofree char *copy = g_build_filename (to, name, NULL);
+    if (!g_file_test (original, G_FILE_TEST_EXISTS) && g_unlink (copy) < 0)
+      remove_tree (copy);
+  }
+}
+
+/* TO becomes what FROM is.  Directories that are in both stay: there are 512 of them. */
+static void
+copy_tree (const char *from, const char *to)
+{
+  g_autoptr (GDir) dir = g_dir_open (from, 0, NULL);
+  const char *name;
+
+  if (mkdir (to, 0700) < 0 && errno == EEXIST)
+    remove_strangers (from, to);
+  while ((name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *source = g_build_filename (from, name, NULL);
+    g_autofree char *target = g_build_filename (to, name, NULL);
+    if (g_file_test (source, G_FILE_TEST_IS_DIR))
+      copy_tree (source, target);
+    else if (strcmp (name, "reserve") != 0) /* 2 MB of nothing; made again */
+      copy_file (source, target);
+  }
 }
 
 /* ---- templates */
@@ -183,10 +205,11 @@ use_template (Fault *fault)
   g_autofree char *events = NULL;
   gsize len;
 
-  remove_tree (drive->cache);
   g_unlink (drive->events);
   if (g_file_test (fault->template_cache, G_FILE_TEST_IS_DIR))
     copy_tree (fault->template_cache, drive->cache);
+  else
+    remove_tree (drive->cache);
   if (!g_file_get_contents (fault->template_events, &events, &len, NULL) ||
       !g_file_set_contents_full (drive->events, events, len, G_FILE_SET_CONTENTS_NONE, 0600, NULL))
     g_error ("cannot copy the template's events");
@@ -199,7 +222,7 @@ static int
 run_with_shim (Fault *fault, int n)
 {
   Drive *drive = fault->drive;
-  const char *const extra[] = {"--scenario", drive->scenario, "--quiet", NULL};
+  const char *const extra[] = {"--scenario", drive->scenario, "--faulty", NULL};
   const int number = strcmp (drive->how, "EIO") == 0      ? EIO
                      : strcmp (drive->how, "ENOSPC") == 0 ? ENOSPC
                      : strcmp (drive->how, "EROFS") == 0  ? EROFS

@@ -6,7 +6,8 @@
  *   crash-drive roll ... --seconds N     processes come and go beside live peers
  *   crash-drive once ...                 everybody wants every song: as many fetches as songs
  *   crash-drive check ...                looks before and after the product has recovered
- *   crash-drive fault ... --scenario NAME --how kill|EIO|ENOSPC|EROFS [--forever]  drive-fault.c */
+ *   crash-drive fault ... --scenario NAME --how kill|EIO|ENOSPC|EROFS [--forever]
+ *   crash-drive power ... --device LOOP --fs ext4|xfs --mount DIR */
 #include "config.h"
 #include "drive.h"
 
@@ -262,18 +263,16 @@ run_once (Drive *drive)
 static const struct {
   const char *name;
   void (*run) (Drive *drive);
-} COMMANDS[] = {{"kill", run_kill},
-                {"roll", run_roll},
-                {"once", run_once},
-                {"check", drive_recover_and_check},
-                {"fault", drive_run_fault}};
+} COMMANDS[] = {{"kill", run_kill},         {"roll", run_roll},
+                {"once", run_once},         {"check", drive_recover_and_check},
+                {"fault", drive_run_fault}, {"power", drive_run_power}};
 
 static void
 set_paths (Drive *drive)
 {
   g_autofree char *base = g_canonicalize_filename (drive->base, NULL);
 
-  drive->cache = g_build_filename (base, "cache", NULL);
+  drive->cache = g_build_filename (drive->mount != NULL ? drive->mount : base, "cache", NULL);
   drive->marks = g_build_filename (base, "marks", NULL);
   drive->events = g_build_filename (base, "events", NULL);
   g_mkdir_with_parents (drive->marks, 0700);
@@ -300,6 +299,9 @@ parse (Drive *drive, int *argc, char ***argv)
       {"how", 0, 0, G_OPTION_ARG_STRING, &drive->how, NULL, NULL},
       {"forever", 0, 0, G_OPTION_ARG_NONE, &drive->forever, NULL, NULL},
       {"step", 0, 0, G_OPTION_ARG_INT, &drive->step, NULL, NULL},
+      {"device", 0, 0, G_OPTION_ARG_FILENAME, &drive->device, NULL, NULL},
+      {"fs", 0, 0, G_OPTION_ARG_STRING, &drive->fs, NULL, NULL},
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &drive->mount, NULL, NULL},
       {"no-removal", 0, 0, G_OPTION_ARG_NONE, &drive->no_removal, NULL, NULL},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   g_autoptr (GOptionContext) context = g_option_context_new ("COMMAND");

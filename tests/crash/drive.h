@@ -18,6 +18,8 @@ typedef struct {
   char *scenario, *how; /* of crash-load; "kill", "EIO", "ENOSPC", "EROFS" */
   gboolean forever;     /* all later calls fail, too */
   int step;             /* each STEP-th boundary */
+  /* loss of power */
+  char *device, *fs, *mount; /* block device; "ext4" or "xfs"; directory, the cache is below it */
 } Drive;
 
 /* One violation on a line. */
@@ -35,3 +37,6 @@ void drive_recover_and_check_faulty (Drive *drive);
 
 /* drive-fault.c */
 void drive_run_fault (Drive *drive);
+
+/* drive-power.c */
+void drive_run_power (Drive *drive);

@@ -105,13 +105,17 @@ load_check_handle (EncoreHandle *handle, const char *id)
   const int fd = encore_handle_get_fd (handle);
   struct stat st;
   gsize have = 0;
-  gssize n;
+  gssize n = 0;
 
   while (have <= expected->len && (n = pread (fd, got + have, expected->len + 1 - have, have)) > 0)
     have += n;
+  if (n < 0 || fstat (fd, &st) < 0) {
+    event_tell (EVENT_ERROR, id, "cannot be read");
+    return;
+  }
   if (have != expected->len || memcmp (got, expected->data, have) != 0)
     event_tell (EVENT_BAD_BYTES, id, "not the bytes of the song");
-  if (fstat (fd, &st) < 0 || st.st_nlink == 0)
+  if (st.st_nlink == 0)
     event_tell (EVENT_VANISHED, id, "removed under its reader");
 }
 
@@ -227,7 +231,7 @@ protect (Load *load, Dice *dice, const char *id)
     encore_handle_free (first);
     g_usleep (dice_roll (dice, 2000));
     g_autoptr (EncoreHandle) again = encore_cache_get (load->cache, id, FALSE, NULL);
-    if (again == NULL)
+    if (again == NULL && !load->faulty)
       event_tell (EVENT_VANISHED, id, "removed while it was queued");
   }
   encore_cache_unprotect (lease);
@@ -360,7 +364,7 @@ main (int argc, char **argv)
 {
   Load load = {.threads = 4, .ids = 40, .ops = 200, .sessions = 1};
   g_autofree char *events = NULL, *scenario = NULL;
-  gboolean recover = FALSE, quiet = FALSE;
+  gboolean recover = FALSE;
   const GOptionEntry entries[] = {
       {"dir", 0, 0, G_OPTION_ARG_FILENAME, &load.dir, NULL, NULL},
       {"marks", 0, 0, G_OPTION_ARG_FILENAME, &load.marks, NULL, NULL},
@@ -375,7 +379,7 @@ main (int argc, char **argv)
       {"no-removal", 0, 0, G_OPTION_ARG_NONE, &load.no_removal, NULL, NULL},
       {"once", 0, 0, G_OPTION_ARG_NONE, &load.once, NULL, NULL},
       {"recover", 0, 0, G_OPTION_ARG_NONE, &recover, NULL, NULL},
-      {"quiet", 0, 0, G_OPTION_ARG_NONE, &quiet, NULL, NULL},
+      {"faulty", 0, 0, G_OPTION_ARG_NONE, &load.faulty, NULL, NULL},
       {"scenario", 0, 0, G_OPTION_ARG_STRING, &scenario, NULL, NULL},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   g_autoptr (GOptionContext) context = g_option_context_new ("");
@@ -385,7 +389,7 @@ main (int argc, char **argv)
   if (!g_option_context_parse (context, &argc, &argv, &error) || load.dir == NULL)
     g_error ("crash-load: %s", error != NULL ? error->message : "--dir is missing");
   event_open (events);
-  if (quiet) /* its calls are made to fail, and it is right to complain */
+  if (load.faulty) /* its calls are made to fail, and it is right to complain */
     g_log_set_handler (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, ignore_log, NULL);
   if (recover)
     return !load_run_scenario (&load, "recover");

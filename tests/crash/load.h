@@ -17,6 +17,7 @@ typedef struct {
   gint64 budget_bytes; /* max_size; 0: no limit */
   guint delay_us;      /* longest pause between two pieces of a download */
   gboolean no_removal; /* gets and publishes only */
+  gboolean faulty;     /* calls fail: complaints and errors are right */
   gboolean once;       /* every thread gets every id, in the same order */
   gint plays;          /* atomic: what access counts must sum up to */
 } Load;
