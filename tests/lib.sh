@@ -3,6 +3,7 @@
 # and encore-bot.
 #   . "$abs_top_srcdir/tests/lib.sh"; need strace; start_site; ...; finish
 set -uo pipefail
+trap '' PIPE  # a bot that has gone is found by what it does not say
 unset G_DEBUG # a warning in the log of a program is no bug here
 top=$abs_top_builddir
 dir=$(mktemp -d)
@@ -63,4 +64,37 @@ bot () { # NAME: chat from stdin, answers to NAME.out, log to NAME.log
 }
 packets () { # FILE: a checksum for each of its packets
   ffmpeg -v error -i "$1" -map 0:a -c copy -f framemd5 - 2>/dev/null | grep -v '^#' | awk -F, '{ print $6 }'
+}
+
+# A conversation: the bot NAME runs beside the test, which speaks and waits for answers.
+talk () { # NAME
+  talking=$1
+  mkfifo "$dir/$1.chat" "$dir/$1.answers"
+  timeout 60 "$top/encore-bot" --config "$dir/$1.conf" --wait-idle console \
+    <"$dir/$1.chat" >"$dir/$1.answers" 2>"$dir/$1.log" &
+  talk_pid=$!
+  exec 7>"$dir/$1.chat" 6<"$dir/$1.answers"
+}
+say () { # LINE
+  printf '%s\n' "$1" >&7 2>/dev/null
+}
+hear () { # REGEX: waits for an answer that matches; others are passed over
+  local line
+  while read -r -t 20 -u 6 line; do
+    printf '%s\n' "$line" >>"$dir/$talking.out"
+    [[ $line =~ $1 ]] && return 0
+  done
+  echo "# nobody said: $1"
+  return 1
+}
+ask () { # LINE REGEX NAME: a test
+  say "$1"
+  hear "$2"
+  ok $? "$3"
+}
+hang_up () { # reads the rest
+  exec 7>&-
+  cat <&6 >>"$dir/$talking.out"
+  exec 6<&-
+  wait "$talk_pid"
 }
