@@ -71,7 +71,8 @@ say 'dee: ?stop'
 # -- the cache, as people see it
 ask 'amy: ?cache' 'Cache: 3 songs, .* of 8.0.GiB, .* free on disk \| hits [1-9]' "cache: entries, size, limit, hits"
 ask 'amy: ?cache list' '#1 .* \| #2 .* \| #3 ' "cache list"
-ask 'amy: ?cache list top' '#1 The Test Tune' "cache list top: most played first"
+ask 'amy: ?cache list top' '#1 .* plays\) \| #2 .* \| #3 ' "cache list top"
+ask 'amy: ?cache list size' '#1 The Test Tune' "cache list size: the largest first"
 ask 'amy: ?cache list bottom' 'Usage: cache list' "cache list: wrong use"
 ask 'amy: ?cache find qui' '#1 Quiet Noise' "cache find: the last word may be unfinished"
 ask 'amy: ?cache find "; DROP TABLE entry; --' 'Nothing in the cache' "cache find: what people type is no SQL"
