@@ -12,6 +12,12 @@ missing=$("$tool" config | awk '{ print $1 }' | while read -r key; do grep -q "^
 [ -z "$missing" ]; ok $? "every option is in encore.7 $missing"
 missing=$(sed -n 's/^ *{"\([a-z_]*\)", .*/\1/p' "$abs_top_srcdir/plugin/bot/encore-command.c" | while read -r name; do grep -q "^.B $name" "$abs_top_srcdir/data/encore.7" || echo "$name"; done)
 [ -z "$missing" ]; ok $? "every command is in encore.7 $missing"
+verbs=$("$tool" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\).*/\1/p')
+missing=$(for verb in $verbs; do grep -q "^\.B[IR]* $verb\b" "$abs_top_srcdir/data/encore-cache.1" || echo "$verb"; done)
+[ "$(echo "$verbs" | wc -l)" -ge 10 ] && [ -z "$missing" ]; ok $? "every verb is in encore-cache.1 $missing"
+options=$("$tool" --help | sed -n '/^Application/,$s/.*--\([a-z-]*\).*/\1/p')
+missing=$(for option in $options; do sed -n '/^.SH OPTIONS/,$s/\\-/-/gp' "$abs_top_srcdir/data/encore-cache.1" | grep -q -- "^\.B[IR]* \(-. \)*--$option\b" || echo "$option"; done)
+[ "$(echo "$options" | wc -l)" -ge 5 ] && [ -z "$missing" ]; ok $? "every option is in encore-cache.1 $missing"
 "$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "an empty cache is clean"
 printf 'no music' >"$dir/cache/opus/00/stranger.txt"
 mkdir "$dir/cache/tmp/dQw4w9WgXcQ.1-0"

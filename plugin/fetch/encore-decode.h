@@ -19,5 +19,9 @@ typedef gboolean (*EncorePcmFunc) (const float *samples, gsize frames, gpointer 
  * Threads: any; needs no main loop. */
 gboolean encore_decode (const char *path, GCancellable *cancellable, EncorePcmFunc func,
                         gpointer data, gint64 *frames, GError **error);
+/* encore_decode_check: the same for its errors and its length only; a packet that the decoder
+ * refuses is CORRUPT here, where encore_decode() goes on with the next. */
+gboolean
+encore_decode_check (const char *path, GCancellable *cancellable, gint64 *frames, GError **error);
 
 G_END_DECLS
