@@ -10,6 +10,7 @@
 
 #include "base/encore-config.h"
 #include "base/encore-media-id.h"
+#include "fetch/encore-normalise.h"
 #include "store/encore-cache.h"
 
 #define EXIT_CLEAN 0
@@ -168,6 +169,13 @@ run_info (const Call *call)
   if (!encore_cache_info (call->cache, stem, &info, &error))
     return fail (error);
   print_info (info);
+  g_autoptr (EncoreHandle) handle = encore_cache_get (call->cache, info->id, FALSE, &error);
+  if (handle == NULL)
+    return fail (error);
+  const gboolean kept = encore_normalise_was_remuxed (encore_handle_get_fd (handle));
+  if (isfinite (info->loudness_lufs))
+    printf ("             %.1f LUFS as it came, gain %+.1f dB, packets %s\n", info->loudness_lufs,
+            info->gain_db, kept ? "kept" : "encoded");
   return EXIT_CLEAN;
 }
 
