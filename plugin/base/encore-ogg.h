@@ -88,6 +88,10 @@ const char *encore_ogg_summary_get (const EncoreOggSummary *self, const char *ke
 /* encore_ogg_verify: every page's CRC and sequence number to the end.  *PACKETS (out) (optional). */
 gboolean encore_ogg_verify (int fd, gint64 *packets, GError **error);
 
+/* encore_ogg_check_pages: the same for any codec and for several streams beside or behind each
+ * other: every page whole, with the right CRC, none missing.  Errors: CORRUPT, STORE. */
+gboolean encore_ogg_check_pages (int fd, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreOggWriter, encore_ogg_writer_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreOggReader, encore_ogg_reader_free)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (EncoreOggSummary, encore_ogg_summary_clear)

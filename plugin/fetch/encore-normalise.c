@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Passes over the decoded song: measure (ITU-R BS.1770, EBU R128), then one gain and Opus.  Two,
- * since an hour of PCM does not belong in memory and the gain is known only at the end.  Where the
+ * since an hour of PCM does not belong in memory and the gain is known only at the end.  When the
+ * gain is hardly heard and the packets are right already, they are kept instead.  Where the
  * peaks come near the ceiling the packets are listened to: the coder raises peaks a little, and
  * then it is done again with so much less gain. */
 #include "config.h"
@@ -16,11 +17,14 @@
 #include "base/encore-ogg.h"
 #include "fetch/encore-decode.h"
 #include "fetch/encore-encode.h"
+#include "fetch/encore-remux.h"
 
+#define REMUXED_TAG "ENCORE_REMUXED"
 #define HEADROOM_DB 0.2 /* by which the coder usually raises the peaks */
 #define OVERSHOOT_DB 3  /* no more is expected of it */
 #define ROUNDS 5        /* of encoding: hardly ever is more than one needed */
 #define TOLERANCE_DB 0.05
+#define REMUX_BELOW_DB 1
 #define STEP_DB 0.1 /* what a coder does to a peak changes with every gain: growing steps */
 
 /* ---- measure */
@@ -132,6 +136,8 @@ all_comments (const char *const *comments, const EncoreNormalised *m)
                                       (int) lrint (256 * (-23 - m->loudness_lufs - m->gain_db))));
   }
   add_decibels (all, "ENCORE_GAIN", m->gain_db);
+  if (m->remuxed)
+    g_ptr_array_add (all, g_strdup (REMUXED_TAG "=1"));
   g_ptr_array_add (all, NULL);
   return (char **) g_ptr_array_free (g_steal_pointer (&all), FALSE);
 }
@@ -183,6 +189,39 @@ encode_below_ceiling (const Work *work, EncoreNormalised *out, GError **error)
   return TRUE;
 }
 
+/* *OUT with gain 0, when the packets can stay as they are. */
+static EncoreRemuxResult
+remux (const Work *work, EncoreNormalised *out, GError **error)
+{
+  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, (gpointer) work);
+  EncoreNormalised kept = *out;
+  const EncoreRemuxSpec spec = {work->frames, work->options->bitrate_bps / 2 * 3};
+  const char *why;
+
+  kept.gain_db = 0;
+  kept.remuxed = TRUE;
+  g_auto (GStrv) comments = all_comments (work->comments, &kept);
+  const EncoreRemuxResult result =
+      encore_remux (work->source_path, &spec, writer, (const char *const *) comments,
+                    work->cancellable, &kept.max_packet_bytes, &why, error);
+  if (result == ENCORE_REMUX_DONE)
+    *out = kept;
+  else if (result == ENCORE_REMUX_UNFIT)
+    g_debug ("fetch: encoded although it is loud enough: %s", why);
+  return result;
+}
+
+static gboolean
+write_opus (const Work *work, EncoreNormalised *out, GError **error)
+{
+  if (fabs (out->gain_db) < REMUX_BELOW_DB) {
+    const EncoreRemuxResult result = remux (work, out, error);
+    if (result != ENCORE_REMUX_UNFIT)
+      return result == ENCORE_REMUX_DONE;
+  }
+  return encode_below_ceiling (work, out, error);
+}
+
 gboolean
 encore_normalise (const char *source_path, const char *opus_path, const char *const *comments,
                   const EncoreNormaliseOptions *options, GCancellable *cancellable,
@@ -202,10 +241,19 @@ encore_normalise (const char *source_path, const char *opus_path, const char *co
                  "cannot make the Opus file: %s", g_strerror (errno));
     return FALSE;
   }
-  const gboolean ok = encode_below_ceiling (&work, out, error);
+  const gboolean ok = write_opus (&work, out, error);
   out->opus_bytes = lseek (work.fd, 0, SEEK_CUR);
   close (work.fd);
   if (!ok)
     unlink (opus_path);
   return ok;
+}
+
+gboolean
+encore_normalise_was_remuxed (int fd)
+{
+  g_auto (EncoreOggSummary) summary = {0};
+
+  return encore_ogg_summarise (fd, &summary, NULL) &&
+         g_strcmp0 (encore_ogg_summary_get (&summary, REMUXED_TAG), "1") == 0;
 }

@@ -3,10 +3,12 @@
 #include "config.h"
 #include "tool.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/encore-media-id.h"
+#include "fetch/encore-normalise.h"
 
 /* ---- without a cache */
 
@@ -110,6 +112,19 @@ tool_find (const ToolCall *call)
   return print_infos (infos, error);
 }
 
+/* How it was measured and what was done to it. */
+static void
+print_sound (EncoreCache *cache, const EncoreEntryInfo *info)
+{
+  g_autoptr (EncoreHandle) handle = encore_cache_get (cache, info->id, FALSE, NULL);
+
+  if (handle == NULL || !isfinite (info->loudness_lufs))
+    return;
+  const gboolean kept = encore_normalise_was_remuxed (encore_handle_get_fd (handle));
+  printf ("             %.1f LUFS as it came, gain %+.1f dB, packets %s\n", info->loudness_lufs,
+          info->gain_db, kept ? "kept" : "encoded");
+}
+
 int
 tool_info (const ToolCall *call)
 {
@@ -122,5 +137,6 @@ tool_info (const ToolCall *call)
   if (!encore_cache_info (call->cache, stem, &info, &error))
     return tool_fail (error);
   print_info (info);
+  print_sound (call->cache, info);
   return EXIT_CLEAN;
 }

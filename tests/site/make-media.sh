@@ -49,6 +49,8 @@ for format in opus aac; do
   $format quiet -f lavfi -i 'anoisesrc=d=6:c=pink:a=0.02:r=44100'
   $format loud -f lavfi -i 'aevalsrc=0.9*sin(2*PI*330*t)|0.9*sin(2*PI*495*t):s=48000:d=6'
 done
+# -16.3 LUFS
+opus kept -f lavfi -i 'aevalsrc=0.153*sin(2*PI*997*t)|0.153*sin(2*PI*997*t):s=48000:d=4'
 
 # ---- real music
 
@@ -110,6 +112,7 @@ for job in "${jobs[@]}"; do wait "$job"; done
   "loudAAAAAAA": {"title": "Loud Tones", "uploader": "Encore", "duration": 6, "files": {"251": "loud.251.webm"}},
   "aacOnlyAAAA": {"title": "Only AAC", "uploader": "Encore", "duration": 6, "files": {"140": "loud.140.m4a"}},
   "evilTitleAA": {"title": "../\"$(id)`x` %s%n\n<b>\u202eevil\u0000 /quit --exec=x", "uploader": "Encore", "duration": 6, "files": {"251": "loud.251.webm"}},
+  "keptAAAAAAA": {"title": "Loud Enough", "uploader": "Encore", "duration": 4, "files": {"251": "kept.251.webm"}},
   "wrongLenAAA": {"title": "Announced longer", "uploader": "Encore", "duration": 300, "files": {"251": "loud.251.webm"}},
   "tenHoursAAA": {"title": "Ten hours", "uploader": "Encore", "duration": 36000, "files": {"251": "tune.251.webm"}},
   "liveAAAAAAA": {"title": "Live", "uploader": "Encore", "live_status": "is_live", "is_live": true, "files": {"251": "tune.251.webm"}},
