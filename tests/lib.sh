@@ -63,7 +63,13 @@ bot () { # NAME: chat from stdin, answers to NAME.out, log to NAME.log
   timeout 60 "$top/encore-bot" --config "$dir/$1.conf" --wait-idle console >"$dir/$1.out" 2>"$dir/$1.log"
 }
 packets () { # FILE: a checksum for each of its packets
-  ffmpeg -v error -i "$1" -map 0:a -c copy -f framemd5 - 2>/dev/null | grep -v '^#' | awk -F, '{ print $6 }'
+  ffmpeg -v error -i "$1" -map 0:a -c copy -f framemd5 - 2>/dev/null | grep -v '^#' | awk -F', *' '{ print $6 }'
+}
+silence_md5=$(printf '\xf8\xff\xfe' | md5sum | cut -d' ' -f1)
+# The packets of a voice file without its silence, which is also where the machine stood still for
+# more than a tick of 20 ms.
+heard () { # FILE
+  packets "$1" | grep -vx "$silence_md5"
 }
 
 # A conversation: the bot NAME runs beside the test, which speaks and waits for answers.

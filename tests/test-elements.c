@@ -17,6 +17,8 @@ static char *dir;
 
 /* ---- helpers */
 
+static GstElement *launch (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
 static GstElement *
 launch (const char *format, ...)
 {

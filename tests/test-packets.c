@@ -184,8 +184,8 @@ test_regroup_change_of_mode (void)
   for (guint i = 0; i < silk->len; i++)
     g_ptr_array_add (celt, g_bytes_ref (silk->pdata[i]));
   g_autoptr (GPtrArray) out = regroup (celt);
-  g_autofree float *pcm_in = decode (celt, &before);
-  g_autofree float *pcm_out = decode (out, &after);
+  g_free (decode (celt, &before));
+  g_free (decode (out, &after));
   g_assert_cmpuint (after, >=, before);
   g_assert_cmpuint (after - before, <, ENCORE_PACKET_SAMPLES);
 }

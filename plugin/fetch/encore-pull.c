@@ -175,9 +175,11 @@ pull_all (Pull *self, const EncorePullSpec *spec, GCancellable *cancellable, GEr
       idle_ticks = 0;
       continue;
     }
+    /* the end first: an error is on the bus before the end of the stream that it causes */
+    const gboolean ended = gst_app_sink_is_eos (sink);
     if (!check_bus (self, error))
       return FALSE;
-    if (gst_app_sink_is_eos (sink))
+    if (ended)
       return TRUE;
     if (!check_life (self, g_get_monotonic_time () - alive_us, &idle_ticks, error))
       return FALSE;

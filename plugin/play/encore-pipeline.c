@@ -33,15 +33,26 @@ on_message (GstBus *shared, GstMessage *message, gpointer data)
   return GST_BUS_DROP;
 }
 
+/* The classes are made now, not while somebody waits for the first packet. */
+static void
+make_classes (void)
+{
+  static const char *const names[] = {"encoretrack", "encorepack", "encorevoicesink"};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    gst_object_unref (gst_object_ref_sink (gst_element_factory_make (names[i], NULL)));
+}
+
 gboolean
 encore_pipeline_init (GError **error)
 {
   if (!gst_init_check (NULL, NULL, error) || !gst_encore_register (error))
     return FALSE;
-  if (bus == NULL) {
-    bus = gst_bus_new ();
-    gst_bus_set_sync_handler (bus, on_message, NULL, NULL);
-  }
+  if (bus != NULL)
+    return TRUE;
+  bus = gst_bus_new ();
+  gst_bus_set_sync_handler (bus, on_message, NULL, NULL);
+  make_classes ();
   return TRUE;
 }
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The step that this process leaves out: ENCORE_MUTANT. */
 #include "config.h"
+
+#ifndef ENCORE_MUTANTS
+#define ENCORE_MUTANTS
+#endif
 #include "store/encore-mutant.h"
 
 #include <stdlib.h>

@@ -459,7 +459,6 @@ src_query (GstPad *pad, GstObject *parent, GstQuery *query)
 static gboolean
 open_entry (GstEncoreTrack *self)
 {
-  g_autoptr (GError) error = NULL;
   EncoreEntry *entry = self->entry;
 
   if (entry == NULL) {
