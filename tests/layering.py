@@ -31,7 +31,7 @@ LIBRARIES = [
 PROCESSES = re.compile(r'\b(g_spawn_\w+|g_subprocess_\w+|posix_spawnp?|popen|system|v?fork|exec[lv]p?e?) ?\(')
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # These stand for code of others, which knows no config.h.
-STRANGERS = ('plugin/hosts/sample/', 'tests/sample-plugin.c')
+STRANGERS = ('plugin/hosts/sample/', 'tests/sample-plugin.c', 'tests/bench/bench-host.c')
 
 
 def check_include(folder, target):
