@@ -60,9 +60,16 @@ packets "$song" >"$dir/song.md5"
 packets "$dir/first.opus" >"$dir/voice.md5"
 cat "$dir/song.md5" "$dir/song.md5" >"$dir/expected.md5"
 total=$(wc -l <"$dir/expected.md5")
-[ "$total" -gt 700 ] && head -n "$total" "$dir/voice.md5" | cmp -s - "$dir/expected.md5"
-ok $? "the voice got the song's packets twice, bit for bit, without a gap"
-[ "$(wc -l <"$dir/voice.md5")" = $((total + 5)) ]; ok $? "five frames of silence, then nothing"
+# a machine that is late by more than 20 ms makes a gap anywhere, which the file keeps as silence
+silence=$(printf '\370\377\376' | md5sum | cut -d' ' -f1)
+grep -v "$silence" "$dir/voice.md5" >"$dir/heard.md5"
+[ "$total" -gt 700 ] && cmp -s "$dir/heard.md5" "$dir/expected.md5"
+ok $? "the voice got the song's packets twice, bit for bit"
+awk -v silence="$silence" -v half=$((total / 2)) '$0 ~ silence { if (heard == half) gap++; next } { heard++ }
+  END { exit gap > 0 }' "$dir/voice.md5"
+ok $? "without a gap between them"
+[ "$(tail -n 5 "$dir/voice.md5" | grep -c "$silence")" = 5 ] && ! tail -n 6 "$dir/voice.md5" | head -1 | grep -q "$silence"
+ok $? "five frames of silence, then nothing"
 grep -q 'kept youtube:tuneAAAAAAA (played to its end) because it is cached' "$dir/first.log"
 ok $? "the log says why the cached file stayed"
 
@@ -110,7 +117,7 @@ grep -q 'entries checked' "$dir/admin.out"; ok $? "cache_cleanup reports"
 # -- bad input: each its own sentence, the queue goes on
 config null >"$dir/bad.conf"
 printf '?play privateAAAA\n?play https://www.youtube.com/playlist?list=PL0\n?play liveAAAAAAA\n?play tenHoursAAA\n?play\n?play #9\n?frobnicate\n?loop maybe\n?play loudAAAAAAA\n' | bot bad
-grep -q 'is private' "$dir/bad.out" && grep -q 'not the link of one' "$dir/bad.out" &&
+grep -q 'is private' "$dir/bad.out" && grep -q 'link of a playlist' "$dir/bad.out" &&
   grep -q 'live stream' "$dir/bad.out" && grep -q 'longer than this bot plays' "$dir/bad.out" &&
   grep -q 'Usage: play' "$dir/bad.out" && grep -q 'no #9' "$dir/bad.out" &&
   grep -q 'no command ?frobnicate' "$dir/bad.out" && grep -q 'Usage: loop' "$dir/bad.out"

@@ -157,8 +157,10 @@ encore_layout_open (const char *dir, gboolean read_only, GError **error)
   if (self->tmpfd < 0 || !make_shards (self, error) ||
       !make_file (self, "CACHEDIR.TAG",
                   "Signature: 8a477f597d28d172789f06886806bc55\n# Encore's music cache\n", error) ||
-      !make_file (self, "locks", "", error))
+      !make_file (self, "locks", "", error)) {
+    g_prefix_error (error, "in the cache directory %s: ", self->dir);
     return NULL;
+  }
   make_reserve (self);
   probe_folding (self);
   return g_steal_pointer (&self);
