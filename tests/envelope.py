@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Does FILE sound like SOURCE?  Compares their energy over time.
+"""Does FILE, a decoded recording of a room, sound like SOURCE?  Compares their energy over time.
 
-    envelope.py SOURCE FILE [OFFSET-S]   OFFSET-S: where the source begins in FILE
+    envelope.py SOURCE FILE [PACKETS]
 
+PACKETS: the Ogg Opus file from which FILE was decoded.  Frames of silence in it before the last five stand for
+slots in which the machine was late; they are cut out, since they shift what follows.
 Prints "CORRELATION DB": of the RMS values of 100 ms windows, and the level of FILE against SOURCE in dB.
 """
 import array
@@ -11,14 +13,31 @@ import math
 import subprocess
 import sys
 
-RATE, WINDOW = 48000, 4800
+RATE, CHANNELS, WINDOW, FRAME, PRE_SKIP, SILENCE_BYTES = 48000, 2, 4800, 960, 312, 3
 
 
-def rms(path):
-    pcm = subprocess.run(['ffmpeg', '-v', 'error', '-i', path, '-map', '0:a', '-ac', '2', '-ar', str(RATE),
-                          '-f', 'f32le', '-'], check=True, stdin=subprocess.DEVNULL, capture_output=True).stdout
-    samples = array.array('f', pcm)
-    step = WINDOW * 2
+def output_of(*command):
+    return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True).stdout
+
+
+def decode(path):
+    return array.array('f', output_of('ffmpeg', '-v', 'error', '-i', path, '-map', '0:a', '-ac', str(CHANNELS),
+                                      '-ar', str(RATE), '-f', 'f32le', '-'))
+
+
+def cut_gaps(samples, packets):
+    sizes = output_of('ffprobe', '-v', 'error', '-show_entries', 'packet=size', '-of', 'csv=p=0', packets).split()
+    gaps = [i for i, size in enumerate(sizes[:-5]) if int(size.strip(b',')) == SILENCE_BYTES]
+    if gaps:
+        print(f'# the machine was late by {len(gaps)} slots of 20 ms', file=sys.stderr)
+    for i in reversed(gaps):
+        start = (i * FRAME - PRE_SKIP) * CHANNELS
+        del samples[max(start, 0):start + FRAME * CHANNELS]
+    return samples
+
+
+def rms(samples):
+    step = WINDOW * CHANNELS
     return [math.sqrt(sum(x * x for x in samples[i:i + step]) / step)
             for i in range(0, len(samples) - step + 1, step)]
 
@@ -30,8 +49,10 @@ def correlation(a, b):
     return covariance / math.sqrt(sum((x - mean_a) ** 2 for x in a) * sum((y - mean_b) ** 2 for y in b))
 
 
-source, file = rms(sys.argv[1]), rms(sys.argv[2])
-file = file[int(sys.argv[3]) * RATE // WINDOW if len(sys.argv) > 3 else 0:]
+source, file = decode(sys.argv[1]), decode(sys.argv[2])
+if len(sys.argv) > 3:
+    file = cut_gaps(file, sys.argv[3])
+source, file = rms(source), rms(file)
 if len(file) < len(source):
     sys.exit(f'the file has {len(file)} windows of 100 ms, the source {len(source)}')
 file = file[:len(source)]

@@ -20,6 +20,9 @@ cat "$dir/song.md5" "$dir/song.md5" >"$dir/expected.md5"
 total=$(wc -l <"$dir/expected.md5")
 [ "$total" -gt 700 ] && heard "$dir/first.opus" | cmp -s - "$dir/expected.md5"
 ok $? "the voice got the song's packets twice, bit for bit, none missing"
+awk -v silence="$silence_md5" -v half=$((total / 2)) '$0 ~ silence { if (heard == half) gap++; next } { heard++ }
+  END { exit gap > 0 }' "$dir/voice.md5"
+ok $? "without a gap between them"
 [ "$(tail -n 5 "$dir/voice.md5" | sort -u)" = "$silence_md5" ] &&
   [ "$(tail -n 6 "$dir/voice.md5" | head -n 1)" = "$(tail -n 1 "$dir/song.md5")" ]
 ok $? "five frames of silence, then nothing"
@@ -70,7 +73,7 @@ grep -q 'entries checked' "$dir/admin.out"; ok $? "cache_cleanup reports"
 # -- bad input: each its own sentence, the queue goes on
 config null >"$dir/bad.conf"
 printf '?play privateAAAA\n?play https://www.youtube.com/playlist?list=PL0\n?play liveAAAAAAA\n?play tenHoursAAA\n?play\n?play #9\n?frobnicate\n?loop maybe\n?play loudAAAAAAA\n' | bot bad
-grep -q 'is private' "$dir/bad.out" && grep -q 'not the link of one' "$dir/bad.out" &&
+grep -q 'is private' "$dir/bad.out" && grep -q 'link of a playlist' "$dir/bad.out" &&
   grep -q 'live stream' "$dir/bad.out" && grep -q 'longer than this bot plays' "$dir/bad.out" &&
   grep -q 'Usage: play' "$dir/bad.out" && grep -q 'no #9' "$dir/bad.out" &&
   grep -q 'no command ?frobnicate' "$dir/bad.out" && grep -q 'Usage: loop' "$dir/bad.out"

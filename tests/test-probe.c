@@ -17,6 +17,8 @@
 
 static char *dir;
 
+static void run (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
 static void
 run (const char *format, ...)
 {

@@ -16,8 +16,7 @@ encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
 {
   EncoreMediaId id;
   EncoreTrack *track;
-  const gboolean is_link =
-      strstr (request->args, "://") != NULL || g_str_has_prefix (request->args, "www.");
+  const EncoreLinkKind link = encore_link_kind (request->args);
 
   if (*request->args == '\0') {
     encore_command_wrong (request);
@@ -28,9 +27,8 @@ encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
     return;
   if (encore_command_resolve (plugin, request, request->args, &id)) {
     track = encore_track_new (&id, NULL, request->user, request->user_name, request->received_us);
-  } else if (is_link) {
-    encore_answer (request, "That is not the link of one YouTube video (playlists and channels are "
-                            "not played).");
+  } else if (link != ENCORE_LINK_NONE) {
+    encore_answer (request, "%s", encore_text_link (link));
     return;
   } else if (*request->args == '#') {
     encore_answer (request, "There is no %.16s in the last list.", request->args);

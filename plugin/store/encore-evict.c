@@ -292,10 +292,13 @@ encore_cache_room_for (EncoreCache *self, gint64 bytes, GError **error)
   /* on a disk that is really full not even the transactions of an eviction fit */
   if (encore_layout_get_free (self->layout) == 0)
     unlinkat (self->layout->dirfd, RESERVE, 0);
-  if (evict_for_free (self, wanted, log_decision, NULL, error) < 0)
-    return FALSE;
-  if (is_free_enough (self, wanted))
-    return TRUE;
+  /* where not even an empty cache would make room the songs stay: it is others who fill the disk */
+  if (encore_layout_get_free (self->layout) + total_bytes (self) >= wanted) {
+    if (evict_for_free (self, wanted, log_decision, NULL, error) < 0)
+      return FALSE;
+    if (is_free_enough (self, wanted))
+      return TRUE;
+  }
   g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE,
                "the disk of the cache has less than min_free left");
   return FALSE;

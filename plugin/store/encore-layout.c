@@ -189,8 +189,10 @@ encore_layout_open (const char *dir, gboolean read_only, GError **error)
     return NULL;
   if (fstatvfs (self->dirfd, &vfs) == 0)
     self->block_bytes = vfs.f_bsize;
-  if (!read_only && !make_all (self, made, error))
+  if (!read_only && !make_all (self, made, error)) {
+    g_prefix_error (error, "in the cache directory %s: ", self->dir);
     return NULL;
+  }
   self->folds = is_folding (self);
   return g_steal_pointer (&self);
 }

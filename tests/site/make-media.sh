@@ -51,6 +51,7 @@ for format in opus aac; do
 done
 # -16.3 LUFS
 opus kept -f lavfi -i 'aevalsrc=0.153*sin(2*PI*997*t)|0.153*sin(2*PI*997*t):s=48000:d=4'
+opus short -f lavfi -i 'sine=frequency=700:sample_rate=48000:duration=1'
 
 # ---- real music
 
@@ -113,6 +114,7 @@ for job in "${jobs[@]}"; do wait "$job"; done
   "aacOnlyAAAA": {"title": "Only AAC", "uploader": "Encore", "duration": 6, "files": {"140": "loud.140.m4a"}},
   "evilTitleAA": {"title": "../\"$(id)`x` %s%n\n<b>\u202eevil\u0000 /quit --exec=x", "uploader": "Encore", "duration": 6, "files": {"251": "loud.251.webm"}},
   "keptAAAAAAA": {"title": "Loud Enough", "uploader": "Encore", "duration": 4, "files": {"251": "kept.251.webm"}},
+  "shortAAAAAA": {"title": "One Second", "uploader": "Encore", "duration": 1, "files": {"251": "short.251.webm"}},
   "wrongLenAAA": {"title": "Announced longer", "uploader": "Encore", "duration": 300, "files": {"251": "loud.251.webm"}},
   "tenHoursAAA": {"title": "Ten hours", "uploader": "Encore", "duration": 36000, "files": {"251": "tune.251.webm"}},
   "liveAAAAAAA": {"title": "Live", "uploader": "Encore", "live_status": "is_live", "is_live": true, "files": {"251": "tune.251.webm"}},
