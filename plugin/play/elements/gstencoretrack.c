@@ -282,12 +282,19 @@ task (gpointer data)
   gst_pad_pause_task (self->srcpad);
 }
 
+/* Seeks and gst-launch -e come from any thread, perhaps while the entry is being closed. */
 static void
 end_wait (GstEncoreTrack *self)
 {
+  g_autoptr (EncoreReader) reader = NULL;
+
   g_atomic_int_set (&self->flushing, TRUE);
+  GST_OBJECT_LOCK (self);
   if (self->entry != NULL)
-    encore_reader_wake (self->entry->reader);
+    reader = encore_reader_ref (self->entry->reader);
+  GST_OBJECT_UNLOCK (self);
+  if (reader != NULL)
+    encore_reader_wake (reader);
 }
 
 static gboolean
