@@ -90,10 +90,11 @@ static const struct {
     {"a.mp3", "-c:a libmp3lame -b:a 96k", TRUE, TRUE, TRUE},
     {"vbr.mp3", "-c:a libmp3lame -q:a 6 -ar 22050 -ac 1", TRUE, TRUE, TRUE},
     {"a.flac", "-c:a flac", TRUE, TRUE, TRUE},
-    /* samples have no checksum, and these two announce nothing */
+    /* samples have no checksum, and the other two announce nothing: what the decoder passes over
+     * there shows only by luck */
     {"a.wav", "-c:a pcm_s16le", FALSE, TRUE, FALSE},
     {"plain.mp3", "-c:a libmp3lame -write_xing 0", FALSE, FALSE, FALSE},
-    {"a.aac", "-c:a aac", FALSE, FALSE, TRUE},
+    {"a.aac", "-c:a aac", FALSE, FALSE, FALSE},
 };
 
 static void
