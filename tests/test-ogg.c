@@ -2,6 +2,7 @@
  * Ogg Opus written and read back: whole, growing, cut, damaged. */
 #include "config.h"
 #include "base/encore-ogg.h"
+#include "base/encore-ogg-page.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 typedef struct {
   GByteArray *file;
   gint64 limit;
+  guint reads;
 } Bytes;
 
 static gboolean
@@ -24,9 +26,10 @@ append (const guint8 *page, gsize len, gpointer data, GError **error)
 static gssize
 read_bytes (gpointer data, gint64 offset, guint8 *buf, gsize len, GError **error)
 {
-  const Bytes *bytes = data;
+  Bytes *bytes = data;
   const gint64 n = CLAMP (bytes->limit - offset, 0, (gint64) len);
 
+  bytes->reads++;
   memcpy (buf, bytes->file->data + offset, n);
   return n;
 }
@@ -79,11 +82,12 @@ static void
 test_round_trip (void)
 {
   g_autoptr (GByteArray) file = make_file (COMMENTS, -1);
-  Bytes bytes = {file, file->len};
+  Bytes bytes = {.file = file, .limit = file->len};
   g_autoptr (EncoreOggReader) reader = encore_ogg_reader_new (read_bytes, &bytes);
   const guint8 *packet;
   gsize len;
   gint64 pts_ns;
+  guint pages = 0;
 
   encore_ogg_reader_set_size (reader, file->len, TRUE);
   for (guint i = 0; i < PACKETS; i++) {
@@ -93,13 +97,16 @@ test_round_trip (void)
   }
   g_assert_cmpint (encore_ogg_reader_next (reader, &packet, &len, &pts_ns, NULL), ==,
                    ENCORE_OGG_END);
+  for (gsize i = 0; i + 4 <= file->len; i++)
+    pages += memcmp (file->data + i, "OggS", 4) == 0;
+  g_assert_cmpuint (bytes.reads, <=, 2 * pages); /* a room pays for each */
 }
 
 static void
 test_growing (void)
 {
   g_autoptr (GByteArray) file = make_file (COMMENTS, -1);
-  Bytes bytes = {file, 0};
+  Bytes bytes = {.file = file};
   g_autoptr (EncoreOggReader) reader = encore_ogg_reader_new (read_bytes, &bytes);
   const guint8 *packet;
   gsize len;
@@ -125,7 +132,7 @@ static void
 test_seek (void)
 {
   g_autoptr (GByteArray) file = make_file (COMMENTS, PACKETS * 960 - 312 - 500);
-  Bytes bytes = {file, file->len};
+  Bytes bytes = {.file = file, .limit = file->len};
   g_autoptr (EncoreOggReader) reader = encore_ogg_reader_new (read_bytes, &bytes);
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
   const guint8 *packet;
@@ -222,11 +229,32 @@ test_flipped (void)
   }
 }
 
+/* The eight bytes at once of the table against the definition, bit by bit (RFC 3533 section 6). */
+static void
+test_checksum (void)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (3);
+  guint8 page[600];
+
+  for (gsize i = 0; i < sizeof page; i++)
+    page[i] = g_rand_int (rand);
+  for (gsize len = ENCORE_OGG_HEADER_BYTES; len <= sizeof page; len++) {
+    guint32 crc = 0;
+    for (gsize i = 0; i < len; i++) {
+      crc ^= (guint32) (i >= 22 && i < 26 ? 0 : page[i]) << 24;
+      for (int bit = 0; bit < 8; bit++)
+        crc = crc << 1 ^ (crc >> 31 ? 0x04c11db7u : 0);
+    }
+    g_assert_cmphex (encore_ogg_page_crc (page, len), ==, crc);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/ogg/round-trip-is-bit-identical", test_round_trip);
+  g_test_add_func ("/ogg/checksum-as-defined", test_checksum);
   g_test_add_func ("/ogg/growing-byte-by-byte-waits-and-is-never-damaged", test_growing);
   g_test_add_func ("/ogg/seek-is-exact", test_seek);
   g_test_add_func ("/ogg/summary-tags-and-duration", test_summary);

@@ -11,6 +11,7 @@
 #include "base/encore-ogg-page.h"
 
 #define LINEAR_BYTES 16384 /* below this distance pages are walked, not bisected */
+#define BUFFER_BYTES 4096  /* most pages: 200 ms at 160 kbit/s */
 
 struct EncoreOggReader {
   EncoreOggReadFunc read;
@@ -20,14 +21,16 @@ struct EncoreOggReader {
   gint64 wants;        /* bytes that must be there to go on */
   gint64 offset;       /* of the next page */
   gint64 audio_offset; /* of the first page after the headers; 0: not reached */
-  guint n_headers;     /* header packets eaten */
+  GBytes *headers[2];  /* OpusHead, OpusTags */
+  guint n_headers;     /* of them read */
   gint64 index;        /* of the next packet */
   gboolean have_serial, ended;
   guint32 serial, sequence;
-  guint8 *page;         /* ENCORE_OGG_PAGE_MAX bytes */
-  EncoreOggPage header; /* of the page in use */
-  EncoreOggPage loaded; /* of the page that was read last, in use or not */
-  guint segment;        /* next lacing value of the page; n_segments: page used up */
+  guint8 *page;                /* BUFFER_BYTES at least */
+  gsize page_bytes, page_have; /* its size, and how much of it is read */
+  EncoreOggPage header;        /* of the page in use */
+  EncoreOggPage loaded;        /* of the page that was read last, in use or not */
+  guint segment;               /* next lacing value of the page; n_segments: page used up */
   gsize body_at;
   GByteArray *packet;  /* one that spans pages */
   gboolean handed_out; /* PACKET was given to the caller */
@@ -40,7 +43,8 @@ encore_ogg_reader_new (EncoreOggReadFunc read, gpointer data)
 
   self->read = read;
   self->data = data;
-  self->page = g_malloc (ENCORE_OGG_HEADER_BYTES + 255);
+  self->page = g_malloc (BUFFER_BYTES);
+  self->page_bytes = BUFFER_BYTES;
   self->packet = g_byte_array_new ();
   return self;
 }
@@ -50,6 +54,8 @@ encore_ogg_reader_free (EncoreOggReader *self)
 {
   if (self == NULL)
     return;
+  for (guint i = 0; i < self->n_headers; i++)
+    g_bytes_unref (self->headers[i]);
   g_free (self->page);
   g_byte_array_unref (self->packet);
   g_free (self);
@@ -66,6 +72,15 @@ gint64
 encore_ogg_reader_wants (EncoreOggReader *self)
 {
   return self->wants;
+}
+
+void
+encore_ogg_reader_get_headers (EncoreOggReader *self, const guint8 **head, gsize *head_len,
+                               const guint8 **tags, gsize *tags_len)
+{
+  g_return_if_fail (self->n_headers == 2);
+  *head = g_bytes_get_data (self->headers[0], head_len);
+  *tags = g_bytes_get_data (self->headers[1], tags_len);
 }
 
 static EncoreOggResult
@@ -88,21 +103,28 @@ need (EncoreOggReader *self, gint64 offset, gsize len, GError **error)
   return ENCORE_OGG_WAIT;
 }
 
+/* The first LEN bytes of the page at OFFSET; what is there and fits is read with them, so that most
+ * pages take one read. */
 static EncoreOggResult
-read_exactly (EncoreOggReader *self, gint64 offset, gsize len, GError **error)
+read_page (EncoreOggReader *self, gint64 offset, gsize len, GError **error)
 {
   const EncoreOggResult there = need (self, offset, len, error);
-  gsize done = 0;
 
   if (there != ENCORE_OGG_PACKET)
     return there;
-  while (done < len) {
-    const gssize n = self->read (self->data, offset + done, self->page + done, len - done, error);
+  if (len > self->page_bytes) {
+    self->page = g_realloc (self->page, len);
+    self->page_bytes = len;
+  }
+  while (self->page_have < len) {
+    const gint64 at = offset + (gint64) self->page_have;
+    const gsize most = MIN ((gint64) (self->page_bytes - self->page_have), self->available - at);
+    const gssize n = self->read (self->data, at, self->page + self->page_have, most, error);
     if (n < 0)
       return ENCORE_OGG_DAMAGED;
     if (n == 0)
-      return damaged (error, "the file is cut off", offset + done);
-    done += n;
+      return damaged (error, "the file is cut off", at);
+    self->page_have += n;
   }
   return ENCORE_OGG_PACKET;
 }
@@ -111,10 +133,11 @@ read_exactly (EncoreOggReader *self, gint64 offset, gsize len, GError **error)
 static EncoreOggResult
 load_page_at (EncoreOggReader *self, gint64 offset, GError **error)
 {
-  EncoreOggResult result = read_exactly (self, offset, ENCORE_OGG_HEADER_BYTES, error);
+  self->page_have = 0;
+  EncoreOggResult result = read_page (self, offset, ENCORE_OGG_HEADER_BYTES, error);
   if (result != ENCORE_OGG_PACKET)
     return result;
-  result = read_exactly (self, offset, ENCORE_OGG_HEADER_BYTES + self->page[26], error);
+  result = read_page (self, offset, ENCORE_OGG_HEADER_BYTES + self->page[26], error);
   if (result != ENCORE_OGG_PACKET)
     return result;
   if (encore_ogg_page_parse (self->page, ENCORE_OGG_HEADER_BYTES + self->page[26], &self->loaded) <
@@ -122,8 +145,7 @@ load_page_at (EncoreOggReader *self, gint64 offset, GError **error)
     return damaged (error, "no Ogg page", offset);
 
   const gsize len = self->loaded.header_len + self->loaded.body_len;
-  self->page = g_realloc (self->page, MAX (len, ENCORE_OGG_HEADER_BYTES + 255));
-  result = read_exactly (self, offset, len, error);
+  result = read_page (self, offset, len, error);
   if (result != ENCORE_OGG_PACKET)
     return result;
   if (encore_ogg_page_crc (self->page, len) != self->loaded.crc)
@@ -220,8 +242,8 @@ read_headers (EncoreOggReader *self, GError **error)
       return result;
     if (len < 8 || memcmp (packet, self->n_headers == 0 ? "OpusHead" : "OpusTags", 8) != 0)
       return damaged (error, "no Ogg Opus", 0);
+    self->headers[self->n_headers++] = g_bytes_new (packet, len);
     g_byte_array_set_size (self->packet, 0);
-    self->n_headers++;
   }
   self->audio_offset = self->offset;
   return ENCORE_OGG_PACKET;

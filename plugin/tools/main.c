@@ -1,283 +1,178 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * encore-cache: the administrator's view of a cache, safe beside a running bot.
- * Exit status: 0 clean, 1 found and repaired or not found, 2 could not. */
+ * Exit status: 0 clean, 1 found something (repaired, not there, not imported), 2 could not. */
 #include "config.h"
 
-#include <gio/gio.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/encore-config.h"
-#include "base/encore-media-id.h"
-#include "store/encore-cache.h"
+#include "tool.h"
 
-#define EXIT_CLEAN 0
-#define EXIT_FOUND 1
-#define EXIT_FAILED 2
+typedef enum {
+  OPTION_DRY = 1 << 0,
+  OPTION_EXAMPLE = 1 << 1,
+  OPTION_DELETE = 1 << 2,
+  OPTION_JOBS = 1 << 3,
+} OptionMask;
+
+typedef enum {
+  ACCESS_NONE,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  ACCESS_WRITE_UNLESS_DRY, /* dry: to read, and no cache at all will do */
+} Access;
 
 typedef struct {
-  EncoreCache *cache;
-  char **args; /* after the verb */
-  gboolean dry;
-} Call;
+  const char *name, *args; /* args: for the usage, "" none */
+  int (*run) (const ToolCall *call);
+  Access access;
+  guint options; /* OptionMask, besides --dir */
+  int min_args, max_args;
+  gboolean is_long; /* a signal ends it in good order */
+} Verb;
 
-static int
-fail (const GError *error)
+static const Verb VERBS[] = {
+    {"id", "", tool_id, ACCESS_NONE, 0, 0, 0, FALSE},
+    {"config", "[--example]", tool_config, ACCESS_NONE, OPTION_EXAMPLE, 0, 0, FALSE},
+    {"stats", "", tool_stats, ACCESS_READ, 0, 0, 0, FALSE},
+    {"list", "", tool_list, ACCESS_READ, 0, 0, 0, FALSE},
+    {"find", "WORDS", tool_find, ACCESS_READ, 0, 1, G_MAXINT, FALSE},
+    {"info", "ID", tool_info, ACCESS_READ, 0, 1, 1, FALSE},
+    {"pin", "ID", tool_pin, ACCESS_WRITE, 0, 1, 1, FALSE},
+    {"unpin", "ID", tool_unpin, ACCESS_WRITE, 0, 1, 1, FALSE},
+    {"repair", "[--dry-run]", tool_repair, ACCESS_WRITE, OPTION_DRY, 0, 0, FALSE},
+    {"import", "DIR [--delete] [--dry-run] [--jobs N]", tool_import, ACCESS_WRITE_UNLESS_DRY,
+     OPTION_DRY | OPTION_DELETE | OPTION_JOBS, 1, 1, TRUE},
+};
+
+/* The command line; strings are owned. */
+typedef struct {
+  char *dir;
+  ToolCall call;
+} Line;
+
+static const Verb *
+find_verb (const char *name)
 {
-  fprintf (stderr, "encore-cache: %s\n", error->message);
-  return g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND) ? EXIT_FOUND : EXIT_FAILED;
-}
-
-/* Outside text never reaches the terminal with its control characters. */
-static char *
-printable (const char *text)
-{
-  char *copy = g_utf8_make_valid (text, -1);
-
-  for (char *p = copy; *p != '\0'; p++)
-    if (g_ascii_iscntrl (*p))
-      *p = ' ';
-  return copy;
-}
-
-/* ---- without a cache */
-
-static int
-run_id (void)
-{
-  g_autoptr (GString) line = g_string_new (NULL);
-  int c;
-
-  while ((c = getchar ()) != EOF || line->len > 0) {
-    EncoreMediaId id;
-    if (c != '\n' && c != EOF) {
-      g_string_append_c (line, c);
-      continue;
-    }
-    /* a NUL in the text makes it no id: it must not be cut there */
-    const gboolean whole = strlen (line->str) == line->len;
-    g_autofree char *text = whole && encore_media_id_from_user (line->str, &id)
-                                ? encore_media_id_to_text (&id)
-                                : g_strdup ("-");
-    puts (text);
-    g_string_truncate (line, 0);
-    if (c == EOF)
-      break;
-  }
-  return EXIT_CLEAN;
-}
-
-static int
-run_config (const EncoreConfig *config, gboolean example)
-{
-  g_autofree char *text = encore_config_example ();
-
-  if (example) {
-    fputs (text, stdout);
-    return EXIT_CLEAN;
-  }
-  for (const EncoreOption *o = encore_config_options (); o->key != NULL; o++) {
-    g_autofree char *value = encore_config_dump (config, o);
-    printf ("%-16s = %-28s # %s\n", o->key, value, o->help);
-  }
-  return EXIT_CLEAN;
-}
-
-/* ---- looking */
-
-static int
-run_stats (const Call *call)
-{
-  EncoreCacheStats stats;
-
-  encore_cache_stats (call->cache, &stats);
-  g_autofree char *size = g_format_size_full (stats.bytes, G_FORMAT_SIZE_IEC_UNITS);
-  g_autofree char *free_space = g_format_size_full (stats.free_bytes, G_FORMAT_SIZE_IEC_UNITS);
-  printf ("songs   %" G_GINT64_FORMAT "\nsize    %s\nfree    %s\npinned  %" G_GINT64_FORMAT
-          "\nplays   %" G_GINT64_FORMAT "\n",
-          stats.entries, size, free_space, stats.pinned, stats.total_plays);
-  return EXIT_CLEAN;
-}
-
-static void
-print_info (const EncoreEntryInfo *info)
-{
-  g_autofree char *title = printable (info->title);
-  g_autofree char *size =
-      g_format_size_full (info->opus_bytes + info->src_bytes, G_FORMAT_SIZE_IEC_UNITS);
-  const int s = info->duration_ms / 1000;
-
-  printf ("%-12s %3d:%02d %10s %6" G_GINT64_FORMAT " plays %s %s\n", info->id, s / 60, s % 60, size,
-          info->access_count, info->pinned ? "pinned" : "      ", title);
-}
-
-static int
-print_infos (GPtrArray *infos, const GError *error)
-{
-  if (infos == NULL)
-    return fail (error);
-  for (guint i = 0; i < infos->len; i++)
-    print_info (infos->pdata[i]);
-  return infos->len > 0 ? EXIT_CLEAN : EXIT_FOUND;
-}
-
-static int
-run_list (const Call *call)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) infos =
-      encore_cache_list (call->cache, ENCORE_SORT_RECENT, 0, G_MAXINT, &error);
-
-  print_infos (infos, error);
-  return infos != NULL ? EXIT_CLEAN : EXIT_FAILED;
-}
-
-static int
-run_find (const Call *call)
-{
-  g_autofree char *words = g_strjoinv (" ", call->args);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) infos = encore_cache_find (call->cache, words, 100, &error);
-
-  return print_infos (infos, error);
-}
-
-/* The stem that the first argument means; NULL with a message. */
-static char *
-take_stem (const Call *call)
-{
-  EncoreMediaId id;
-
-  if (call->args[0] != NULL && (encore_media_id_from_user (call->args[0], &id) ||
-                                encore_media_id_from_stem (call->args[0], &id)))
-    return encore_media_id_to_stem (&id);
-  fputs ("encore-cache: an id or a link of one song is missing\n", stderr);
+  for (gsize i = 0; i < G_N_ELEMENTS (VERBS); i++)
+    if (strcmp (VERBS[i].name, name) == 0)
+      return &VERBS[i];
+  g_autofree char *shown = tool_printable (name);
+  fprintf (stderr, "encore-cache: there is no verb '%.40s'; --help lists them\n", shown);
   return NULL;
 }
 
-static int
-run_info (const Call *call)
+/* What does not belong to the verb is a mistake that nobody may miss. */
+static gboolean
+check_line (const Verb *verb, const ToolCall *call, int n_args)
 {
-  g_autofree char *stem = take_stem (call);
-  g_autoptr (EncoreEntryInfo) info = NULL;
+  const struct {
+    gboolean given;
+    OptionMask mask;
+    const char *name;
+  } options[] = {{call->dry, OPTION_DRY, "--dry-run"},
+                 {call->example, OPTION_EXAMPLE, "--example"},
+                 {call->remove, OPTION_DELETE, "--delete"},
+                 {call->jobs != 0, OPTION_JOBS, "--jobs"}};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (options); i++)
+    if (options[i].given && (verb->options & options[i].mask) == 0) {
+      fprintf (stderr, "encore-cache: %s takes no %s\n", verb->name, options[i].name);
+      return FALSE;
+    }
+  if (n_args >= verb->min_args && n_args <= verb->max_args && (call->jobs >= 0 && call->jobs <= 64))
+    return TRUE;
+  fprintf (stderr, "Usage: encore-cache [--dir DIR] %s %s\n", verb->name, verb->args);
+  return FALSE;
+}
+
+static int
+run_verb (const Verb *verb, Line *line)
+{
+  const gboolean dry = verb->access == ACCESS_WRITE_UNLESS_DRY && line->call.dry;
+  const EncoreCacheOptions options = {.dir = line->dir,
+                                      .read_only = verb->access == ACCESS_READ || dry};
+  g_autoptr (EncoreCache) cache = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (stem == NULL)
-    return EXIT_FAILED;
-  if (!encore_cache_info (call->cache, stem, &info, &error))
-    return fail (error);
-  print_info (info);
-  return EXIT_CLEAN;
+  if (verb->is_long)
+    line->call.cancellable = tool_catch_signals ();
+  if (verb->access == ACCESS_NONE || (dry && !g_file_test (line->dir, G_FILE_TEST_EXISTS)))
+    return verb->run (&line->call);
+  line->call.cache = cache = encore_cache_open (&options, &error);
+  return cache != NULL ? verb->run (&line->call) : tool_fail (error) | EXIT_FAILED;
 }
 
-/* ---- tending */
+/* One verb a line. */
+static char *
+list_verbs (void)
+{
+  GString *text = g_string_new ("Verbs:");
 
+  for (gsize i = 0; i < G_N_ELEMENTS (VERBS); i++)
+    g_string_append_printf (text, "\n  %-9s %s", VERBS[i].name, VERBS[i].args);
+  return g_string_free (text, FALSE);
+}
+
+/* GLib leaves the "--" before arguments such as -bcdefghijA.  Returns: the new count. */
 static int
-set_pinned (const Call *call, gboolean pinned)
+drop_separator (int argc, char **argv)
 {
-  g_autofree char *stem = take_stem (call);
-  g_autoptr (GError) error = NULL;
+  int at = 1;
 
-  if (stem == NULL)
-    return EXIT_FAILED;
-  return encore_cache_pin (call->cache, stem, pinned, &error) ? EXIT_CLEAN : fail (error);
-}
-
-static int
-run_pin (const Call *call)
-{
-  return set_pinned (call, TRUE);
-}
-
-static int
-run_unpin (const Call *call)
-{
-  return set_pinned (call, FALSE);
-}
-
-static void
-print_decision (const char *id, gboolean removed, gint64 bytes, const char *reason, gpointer data)
-{
-  g_autofree char *name = printable (id);
-
-  printf ("%-7s %s (%" G_GINT64_FORMAT " bytes): %s\n", removed ? "removed" : "kept", name, bytes,
-          reason);
+  while (at < argc && strcmp (argv[at], "--") != 0)
+    at++;
+  if (at == argc)
+    return argc;
+  memmove (argv + at, argv + at + 1, (argc - at) * sizeof *argv); /* with the NULL */
+  return argc - 1;
 }
 
 static int
-run_repair (const Call *call)
+run_line (Line *line, int argc, char **argv)
 {
-  g_autoptr (GError) error = NULL;
-  EncoreAudit audit;
-
-  if (!encore_cache_audit (call->cache, call->dry, &audit, print_decision, NULL, &error))
-    return fail (error);
-  const gint64 found =
-      audit.adopted + audit.orphans + audit.dangling + audit.mismatched + audit.stale_tmp;
-  printf ("%" G_GINT64_FORMAT " songs checked, %" G_GINT64_FORMAT " things %s, %" G_GINT64_FORMAT
-          " bytes freed\n",
-          audit.checked, found, call->dry ? "to put right" : "put right",
-          audit.orphan_bytes + audit.mismatch_bytes + audit.tmp_bytes);
-  return found > 0 ? EXIT_FOUND : EXIT_CLEAN;
-}
-
-/* ---- main */
-
-static const struct {
-  const char *name;
-  int (*run) (const Call *call);
-  gboolean reads_only;
-} VERBS[] = {{"stats", run_stats, TRUE},   {"list", run_list, TRUE}, {"find", run_find, TRUE},
-             {"info", run_info, TRUE},     {"pin", run_pin, FALSE},  {"unpin", run_unpin, FALSE},
-             {"repair", run_repair, FALSE}};
-
-static int
-run_verb (const char *verb, char **args, const char *dir, gboolean dry)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (VERBS); i++) {
-    if (strcmp (VERBS[i].name, verb) != 0)
-      continue;
-    const EncoreCacheOptions options = {.dir = dir, .read_only = VERBS[i].reads_only};
-    g_autoptr (GError) error = NULL;
-    g_autoptr (EncoreCache) cache = encore_cache_open (&options, &error);
-    const Call call = {cache, args, dry};
-    return cache != NULL ? VERBS[i].run (&call) : fail (error) | EXIT_FAILED;
-  }
-  fprintf (stderr, "encore-cache: there is no verb '%.40s'; --help lists them\n", verb);
-  return EXIT_FAILED;
-}
-
-int
-main (int argc, char **argv)
-{
-  g_autofree char *dir = NULL;
-  gboolean dry = FALSE, example = FALSE;
+  ToolCall *call = &line->call;
   const GOptionEntry entries[] = {
-      {"dir", 'd', 0, G_OPTION_ARG_FILENAME, &dir, "Cache (default: $XDG_CACHE_HOME/encore)",
+      {"dir", 'd', 0, G_OPTION_ARG_FILENAME, &line->dir, "Cache (default: $XDG_CACHE_HOME/encore)",
        "DIR"},
-      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry, "repair: only tell", NULL},
-      {"example", 0, 0, G_OPTION_ARG_NONE, &example, "config: as an example file", NULL},
+      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &call->dry, "Only tell", NULL},
+      {"example", 0, 0, G_OPTION_ARG_NONE, &call->example, "config: as an example file", NULL},
+      {"delete", 0, 0, G_OPTION_ARG_NONE, &call->remove,
+       "import: delete files whose song is in the cache", NULL},
+      {"jobs", 'j', 0, G_OPTION_ARG_INT, &call->jobs, "import: songs at a time", "N"},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
-  g_autoptr (GOptionContext) context = g_option_context_new (
-      "id | config | stats | list | find WORDS | info ID | pin ID | unpin ID | "
-      "repair");
-  g_autoptr (EncoreConfig) config = encore_config_new ();
+  g_autofree char *verbs = list_verbs ();
+  g_autoptr (GOptionContext) context = g_option_context_new ("VERB [ARGUMENT...]");
   g_autoptr (GError) error = NULL;
 
+  g_option_context_set_summary (context, verbs);
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error))
-    return fail (error) | EXIT_FAILED;
+    return tool_fail (error) | EXIT_FAILED;
+  argc = drop_separator (argc, argv);
   if (argc < 2) {
     g_autofree char *help = g_option_context_get_help (context, TRUE, NULL);
     fputs (help, stderr);
     return EXIT_FAILED;
   }
-  if (strcmp (argv[1], "id") == 0)
-    return run_id ();
-  if (strcmp (argv[1], "config") == 0)
-    return run_config (config, example);
-  if (dir == NULL)
-    dir = g_build_filename (g_get_user_cache_dir (), "encore", NULL);
-  return run_verb (argv[1], argv + 2, dir, dry);
+  const Verb *verb = find_verb (argv[1]);
+  call->args = argv + 2;
+  if (verb == NULL || !check_line (verb, call, argc - 2))
+    return EXIT_FAILED;
+  if (call->jobs == 0)
+    call->jobs = CLAMP (g_get_num_processors (), 1, 4);
+  if (line->dir == NULL)
+    line->dir = g_build_filename (g_get_user_cache_dir (), "encore", NULL);
+  return run_verb (verb, line);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (EncoreConfig) config = encore_config_new ();
+  Line line = {.call = {.config = config}};
+
+  const int status = run_line (&line, argc, argv);
+  g_free (line.dir);
+  return status;
 }

@@ -390,16 +390,17 @@ parse (Drive *drive, int *argc, char ***argv)
 int
 main (int argc, char **argv)
 {
-  Drive drive = {.rounds = 60,
-                 .seconds = 10,
-                 .procs = 3,
-                 .threads = 4,
-                 .ids = 40,
-                 .ops = 100000,
-                 .max_ms = 100,
-                 .delay_us = 300,
-                 .seed = 1,
-                 .step = 1};
+  /* for the whole life of the process, like the strings in it */
+  static Drive drive = {.rounds = 60,
+                        .seconds = 10,
+                        .procs = 3,
+                        .threads = 4,
+                        .ids = 40,
+                        .ops = 100000,
+                        .max_ms = 100,
+                        .delay_us = 300,
+                        .seed = 1,
+                        .step = 1};
 
   parse (&drive, &argc, &argv);
   set_paths (&drive);

@@ -366,11 +366,11 @@ int
 main (int argc, char **argv)
 {
   Load load = {.threads = 4, .ids = 40, .ops = 200, .sessions = 1};
-  g_autofree char *events = NULL, *scenario = NULL;
+  g_autofree char *dir = NULL, *marks = NULL, *events = NULL, *scenario = NULL;
   gboolean recover = FALSE;
   const GOptionEntry entries[] = {
-      {"dir", 0, 0, G_OPTION_ARG_FILENAME, &load.dir, NULL, NULL},
-      {"marks", 0, 0, G_OPTION_ARG_FILENAME, &load.marks, NULL, NULL},
+      {"dir", 0, 0, G_OPTION_ARG_FILENAME, &dir, NULL, NULL},
+      {"marks", 0, 0, G_OPTION_ARG_FILENAME, &marks, NULL, NULL},
       {"events", 0, 0, G_OPTION_ARG_FILENAME, &events, NULL, NULL},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &load.seed, NULL, NULL},
       {"threads", 0, 0, G_OPTION_ARG_INT, &load.threads, NULL, NULL},
@@ -390,9 +390,10 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || load.dir == NULL)
+  if (!g_option_context_parse (context, &argc, &argv, &error) || dir == NULL)
     g_error ("crash-load: %s", error != NULL ? error->message : "--dir is missing");
-  g_autofree char *dir = load.dir, *marks = load.marks;
+  load.dir = dir;
+  load.marks = marks;
   event_open (events);
   if (load.faulty) /* its calls are made to fail, and it is right to complain */
     g_log_set_handler (G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, ignore_log, NULL);

@@ -3,6 +3,7 @@
 # The harness bites: with one step of the store left out it must find a violation.  What only a loss
 # of power shows is in test-power.sh.  Prints TAP.
 set -uo pipefail
+[ -z "${SANITIZERS:-}" ] || { echo "1..0 # SKIP sanitized processes are too slow for the instants at which steps are missed"; exit 0; }
 . "$abs_top_srcdir/tests/crash/crash.sh"
 WORKER=$programs/crash-load-mutant
 

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * What the verbs of encore-cache share. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "base/encore-config.h"
+#include "store/encore-cache.h"
+
+G_BEGIN_DECLS
+
+#define EXIT_CLEAN 0
+#define EXIT_FOUND 1
+#define EXIT_FAILED 2
+
+/* What the command line says; the verb's own arguments are ARGS, ended by NULL. */
+typedef struct {
+  EncoreCache *cache; /* (nullable) for verbs that need none, and for a dry import into nothing */
+  const EncoreConfig *config;
+  char **args;
+  gboolean dry, example, remove;
+  int jobs;
+  GCancellable *cancellable; /* (nullable): of a signal */
+} ToolCall;
+
+/* Every verb returns its exit status. */
+int tool_id (const ToolCall *call);
+int tool_config (const ToolCall *call);
+int tool_stats (const ToolCall *call);
+int tool_list (const ToolCall *call);
+int tool_find (const ToolCall *call);
+int tool_info (const ToolCall *call);
+int tool_pin (const ToolCall *call);
+int tool_unpin (const ToolCall *call);
+int tool_repair (const ToolCall *call);
+int tool_import (const ToolCall *call);
+
+/* ---- output.c */
+
+/* Says ERROR on standard error.  Returns: the exit status for it. */
+int tool_fail (const GError *error);
+/* BYTES as a terminal may see them: what is no UTF-8, no letter or sign becomes \xNN or \u{NNNN}.
+ * (transfer full) */
+char *tool_printable (const char *bytes);
+/* The stem that the first argument means; NULL with a message. (transfer full) */
+char *tool_take_stem (const ToolCall *call);
+/* "3:25" or "1:02:03". (transfer full) */
+char *tool_length (gint64 ms);
+
+/* tool_progress: a bar on standard error when that is a terminal, else a line every 5 s.  One at a
+ * time, from one thread at a time.  @what: e.g. "files". */
+void tool_progress (const char *what, gint64 done, gint64 total);
+/* Takes the bar off the line, before something else is written and at the end. */
+void tool_progress_clear (void);
+
+/* tool_catch_signals: from now on SIGINT and SIGTERM cancel what is returned, a second one ends the
+ * process.  Before any other thread is started. (transfer none) */
+GCancellable *tool_catch_signals (void);
+
+G_END_DECLS

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The bench runs and prints all its rows; no time is asserted.  Prints TAP.
+set -uo pipefail
+bench=$abs_top_builddir/tests/bench/encore-bench
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+n=0
+failed=0
+ok () { # STATUS NAME
+  n=$((n + 1))
+  if [ "$1" = 0 ]; then echo "ok $n $2"; else echo "not ok $n $2"; failed=1; sed 's/^/# /' "$dir/out" "$dir/err"; fi
+}
+rows () { sed -n '/^figure /,/^$/p' "$1" | awk 'NR > 1 && NF { print $1 }'; }
+with_songs='hit-start
+hit-start-cold
+cpu-1-room
+cpu-50-rooms
+idle-wakeups
+idle-cpu
+memory-room-playing
+memory-room-idle'
+all="$with_songs
+hits-1-thread
+hits-2-threads
+counts-behind
+memory-loaded
+memory-idle
+memory-idle-pss"
+
+# without ffmpeg there is neither song nor peer: told, never passed
+mkdir "$dir/bin"
+PATH=$dir/bin "$bench" --quick --json "$dir/json" >"$dir/out" 2>"$dir/err"
+[ $? = 3 ]; ok $? "what was not run is told by the exit status"
+[ "$(rows "$dir/out" | sort)" = "$(sort <<<"$all")" ]; ok $? "its rows are there"
+missing=$(while read -r row; do
+  grep -qE "^$row .* not run " "$dir/out" && grep -qE "^  $row .*NOT RUN: ffmpeg is not installed" "$dir/out" || echo "$row"
+done <<<"$with_songs")
+[ -z "$missing" ]; ok $? "each with its reason $missing"
+
+if command -v ffmpeg >/dev/null; then
+  "$bench" --quick --json "$dir/json" >"$dir/out" 2>"$dir/err"
+  ok $? "with ffmpeg everything runs"
+  [ "$(rows "$dir/out" | sort)" = "$(sort <<<"$all")" ] && ! grep -qi 'not run' "$dir/out" &&
+    ! grep -q 'the host' "$dir/err"
+  ok $? "all rows are printed"
+  /usr/bin/python3 -c '
+import json, sys
+rows = json.load(open(sys.argv[1]))["rows"]
+assert sorted(r["figure"] for r in rows) == sorted(sys.argv[2].split()), "rows"
+for r in rows:
+    assert r["ours"]["n"] >= 1 and r["ours"]["min"] <= r["ours"]["median"] <= r["ours"]["max"], r
+    assert ("peer" in r) == (r["theirs"]["n"] >= 1), r
+    assert r["verdict"] in ("none", "met", "missed"), r' "$dir/json" "$all" 2>>"$dir/err"
+  ok $? "and written as JSON, each with its samples"
+else
+  ok 0 "with ffmpeg everything runs # SKIP ffmpeg is not installed"
+fi
+"$bench" --only nonsense >"$dir/out" 2>"$dir/err"
+[ $? = 2 ] && grep -q "no group 'nonsense'" "$dir/err"; ok $? "an unknown group: exit status 2"
+[ -z "$(ls -d "$abs_top_builddir"/tests/bench-*.tmp 2>/dev/null)" ]; ok $? "nothing is left behind"
+echo "1..$n"
+exit $failed
