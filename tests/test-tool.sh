@@ -1,15 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # encore-cache by hand.  Prints TAP.
-set -uo pipefail
-tool=$abs_top_builddir/encore-cache
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
-ok () {
-  n=$((n + 1))
-  if [ "$1" = 0 ]; then echo "ok $n $2"; else echo "not ok $n $2"; failed=1; fi
+. "$abs_top_srcdir/tests/lib.sh"
+need ffmpeg sqlite3 python3
+tool=$top/encore-cache
+cache () { "$tool" --dir "$dir/cache" "$@" 2>"$dir/err"; }
+sql () { sqlite3 "$dir/cache/encore.db" "$1"; }
+json () { # EXPRESSION: of what is read as JSON, in d
+  /usr/bin/python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
 }
 
 got=$(printf 'https://youtu.be/dQw4w9WgXcR\nnever gonna\n-bcdefghijA\n\ndQw4w9WgXcQ\0x' | "$tool" id)
@@ -41,5 +39,70 @@ ln -s "$dir/cache" "$dir/link"
 [ $? -ge 2 ] && grep -q 'symbolic link' "$dir/err"; ok $? "a link is refused in words"
 "$tool" --dir "$dir/cache" frobnicate 2>"$dir/err"
 [ $? = 2 ] && grep -q 'no verb' "$dir/err"; ok $? "an unknown verb: exit status 2"
-echo "1..$n"
-exit $failed
+
+# -- looking
+mkdir "$dir/songs"
+song () { # ID SECONDS TITLE
+  ffmpeg -v error -y -f lavfi -i "sine=frequency=$((300 + 100 * $2)):duration=$2" -metadata title="$3" -metadata artist='The Artist' -c:a libopus "$dir/songs/$1.opus" </dev/null
+}
+song dQw4w9WgXcQ 2 'beta'
+song -bcdefghijA 4 'Alpha'
+song tuneAAAAAAA 3 "$(printf 'gamma \342\200\256evil')"
+cache import "$dir/songs" >"$dir/out"; ok $? "three songs"
+[ "$(cache list --sort title | awk '{ print $1 }' | tr '\n' ' ')" = '-bcdefghijA dQw4w9WgXcQ tuneAAAAAAA ' ] &&
+  [ "$(cache list --sort size | awk '{ print $1 }' | tr '\n' ' ')" = '-bcdefghijA tuneAAAAAAA dQw4w9WgXcQ ' ]
+ok $? "list by title and by size"
+sql "UPDATE entry SET access_count = 9, last_access = 5 WHERE id = 'tuneAAAAAAA'"
+[ "$(cache list --sort plays --limit 1 | awk '{ print $1 }')" = tuneAAAAAAA ] && [ "$(cache list | tail -1 | awk '{ print $1 }')" = tuneAAAAAAA ]
+ok $? "list by plays and, as always, by the last play; --limit"
+cache list --sort colour; [ $? = 2 ] && grep -q 'one of recent, plays, size, title' "$dir/err"; ok $? "another order is refused in words"
+[ "$(cache list --json --sort title | json '[(x["id"], x["title"], x["artist"], x["duration_ms"] // 1000, x["pinned"]) for x in d][:2]')" = "[('-bcdefghijA', 'Alpha', 'The Artist', 4, False), ('dQw4w9WgXcQ', 'beta', 'The Artist', 2, False)]" ]
+ok $? "list --json"
+[ "$(cache find gam --json | json '[x["id"] for x in d]')" = "['tuneAAAAAAA']" ] && [ "$(cache find --json nothing | json d)" = '[]' ]
+ok $? "find --json, the last word as a beginning; [] when there is nothing"
+cache find nothing >"$dir/out"; [ $? = 1 ]; ok $? "find without a result: exit status 1"
+cache find 'artist' --limit 2 >"$dir/out" && [ "$(wc -l <"$dir/out")" = 2 ]; ok $? "find --limit"
+cache list >"$dir/out"
+! grep -q "$(printf '\342\200\256')" "$dir/out"; ok $? "no title turns the terminal around"
+cache pin -- -bcdefghijA && [ "$(cache stats --json | json '(d["songs"], d["bytes"], d["pinned"], d["plays"], d["max_size_bytes"])')" = "(3, $(sql 'SELECT sum(opus_size) FROM entry'), 1, 3, None)" ]
+ok $? "pin; stats --json"
+cache stats | grep -q '^songs   3$'; ok $? "stats"
+cache info -- -bcdefghijA >"$dir/out"
+for field in 'id        -bcdefghijA' 'title     Alpha' 'artist    The Artist' 'url       https://www.youtube.com/watch?v=-bcdefghijA' "file      $dir/cache/opus/" \
+  "sha256    $(sha256sum <"$(find "$dir/cache/opus" -name '-bcdefghijA.opus')" | cut -d' ' -f1)" 'length    0:0[34] (' 'size      ' 'loudness  -' 'plays     1' 'pinned    yes' 'created   20' 'played    20'; do
+  grep -q "^$field" "$dir/out" || echo "# no '$field'"
+done >"$dir/missing"
+[ ! -s "$dir/missing" ]; ok $? "info has all fields"
+cat "$dir/missing"
+cache info --json https://youtu.be/tuneAAAAAAA >"$dir/out"
+path=$(json 'd["path"]' <"$dir/out")
+[ -f "$path" ] && [ "$(json '(d["opus_bytes"], d["sha256"], d["source_bytes"])' <"$dir/out")" = "($(stat -c %s "$path"), '$(sha256sum <"$path" | cut -d' ' -f1)', 0)" ] &&
+  [ "$(json '-40 < d["loudness_lufs"] < 0 and 100 < d["max_packet_bytes"] < 1276 and d["created_at"].endswith("Z")' <"$dir/out")" = True ]
+ok $? "info --json: path, size and sum are those of the file"
+mv "$path" "$dir/away"
+cache info tuneAAAAAAA >"$dir/out"; [ $? = 1 ] && grep -q '^file      gone' "$dir/out"; ok $? "info of a song that lost its file: exit status 1"
+mv "$dir/away" "$path"
+sql "INSERT INTO entry (id, state, fail_code, fail_msg, fail_until) VALUES ('privateAAAA', 3, 'private', 'the video is private', unixepoch () + 100)"
+cache info privateAAAA; [ $? = 1 ] && grep -q 'the video is private (private); asked again in' "$dir/err"; ok $? "info tells why a song is not there"
+cache info 'never gonna'; [ $? = 2 ] && grep -q 'id or a link' "$dir/err"; ok $? "info of words: exit status 2"
+[ "$(printf 'x\xff\nyoutu.be/dQw4w9WgXcQ\n' | "$tool" id --json | json '[x["id"] for x in d]')" = "[None, 'youtube:dQw4w9WgXcQ']" ]; ok $? "id --json"
+[ "$("$tool" config --json | json '[x["value"] for x in d if x["key"] == "max_size"]')" = "['8GiB']" ]; ok $? "config --json"
+printf '[bot]\nx=1\n[encore]\ncache_dir=%s\nmax_size=1GiB\n' "$dir/cache" >"$dir/bot.conf"
+{ "$tool" stats --config "$dir/bot.conf" && "$tool" config --config "$dir/bot.conf"; } >"$dir/out"
+grep -q '^size .* of 1.0.*GiB$' "$dir/out" && grep -q '^max_size  *= 1GiB ' "$dir/out"
+ok $? "--config: the bot's directory and limits"
+printf '[encore]\nmax_sise=1\n' >"$dir/bad.conf"
+"$tool" stats --config "$dir/bad.conf" 2>"$dir/err"; [ $? = 2 ] && grep -q "bad.conf: .*'max_sise'" "$dir/err"; ok $? "a mistake in it is told"
+for verb in stats list find; do "$tool" --dir "$dir/nowhere" $verb x 2>>"$dir/err2"; done
+[ ! -e "$dir/nowhere" ]; ok $? "looking makes no cache"
+if command -v strace >/dev/null; then
+  sql "INSERT INTO entry (id, state, opus_size, title, pinned) SELECT printf ('row%06dAA', value), 1, 1, 'a title', value % 1000 = 0 FROM generate_series (1, 60000)" 2>/dev/null ||
+    sql "WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 60000) INSERT INTO entry (id, state, opus_size, title, pinned) SELECT printf ('row%06dAA', value), 1, 1, 'a title', value % 1000 = 0 FROM n"
+  # shellcheck disable=SC2046
+  strace -f -qq -e trace=pread64 -o "$dir/trace" $([ -x "$top/.libs/encore-cache" ] && echo "$top/.libs/encore-cache" || echo "$tool") --dir "$dir/cache" stats >"$dir/out"
+  grep -q '^pinned  61$' "$dir/out" && [ "$(grep -c pread64 "$dir/trace")" -lt 60 ]; ok $? "stats of 60,003 songs reads $(grep -c pread64 "$dir/trace") pages"
+  sql "DELETE FROM entry WHERE id LIKE 'row%'"
+else
+  skip "strace is not installed" "stats reads few pages"
+fi
+finish

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <json-glib/json-glib.h>
 
 #include "base/encore-config.h"
 #include "store/encore-cache.h"
@@ -17,8 +18,11 @@ G_BEGIN_DECLS
 typedef struct {
   EncoreCache *cache; /* (nullable) for verbs that need none, and for a dry import into nothing */
   const EncoreConfig *config;
+  gboolean has_config; /* of a file; else all defaults */
   char **args;
-  gboolean dry, example, remove;
+  gboolean json, dry, example, remove;
+  EncoreSort sort;
+  int limit; /* 0: all */
   int jobs;
   GCancellable *cancellable; /* (nullable): of a signal */
 } ToolCall;
@@ -52,6 +56,20 @@ char *tool_length (gint64 ms);
 void tool_progress (const char *what, gint64 done, gint64 total);
 /* Takes the bar off the line, before something else is written and at the end. */
 void tool_progress_clear (void);
+
+/* ---- json.c: JSON goes to standard output, a list with one element a line */
+
+/* Whole, one node. (transfer full) */
+void tool_json_print (JsonNode *node);
+typedef struct {
+  gboolean begun;
+} ToolJsonList;
+void tool_json_add (ToolJsonList *self, JsonNode *node); /* (transfer full) */
+void tool_json_end (ToolJsonList *self);
+/* All that is known of an entry. (transfer full) */
+JsonNode *tool_json_info (const EncoreEntryInfo *info, const char *path);
+/* "2026-11-24T12:00:00Z"; NULL for 0. (transfer full) */
+char *tool_json_time (gint64 unix_s);
 
 /* tool_catch_signals: from now on SIGINT and SIGTERM cancel what is returned, a second one ends the
  * process.  Before any other thread is started. (transfer none) */
