@@ -6,6 +6,14 @@ need ffmpeg sqlite3 python3
 tool=$top/encore-cache
 cache () { "$tool" --dir "$dir/cache" "$@" 2>"$dir/err"; }
 sql () { sqlite3 "$dir/cache/encore.db" "$1"; }
+ok () { # STATUS NAME: and what the tool said, if it failed
+  n=$((n + 1))
+  if [ "$1" = 0 ]; then echo "ok $n $2"; else
+    echo "not ok $n $2"
+    failed=1
+    sed 's/^/# /' "$dir/out" "$dir/err" 2>/dev/null
+  fi
+}
 json () { # EXPRESSION: of what is read as JSON, in d
   /usr/bin/python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
 }
@@ -96,8 +104,9 @@ printf '[encore]\nmax_sise=1\n' >"$dir/bad.conf"
 for verb in stats list find; do "$tool" --dir "$dir/nowhere" $verb x 2>>"$dir/err2"; done
 [ ! -e "$dir/nowhere" ]; ok $? "looking makes no cache"
 if command -v strace >/dev/null; then
-  sql "INSERT INTO entry (id, state, opus_size, title, pinned) SELECT printf ('row%06dAA', value), 1, 1, 'a title', value % 1000 = 0 FROM generate_series (1, 60000)" 2>/dev/null ||
-    sql "WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 60000) INSERT INTO entry (id, state, opus_size, title, pinned) SELECT printf ('row%06dAA', value), 1, 1, 'a title', value % 1000 = 0 FROM n"
+  sql "WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 60000)
+       INSERT INTO entry (id, state, opus_size, title, pinned) SELECT printf ('row%06dAA', value), 3, 1, 'a title', value % 1000 = 0 FROM n;
+       UPDATE entry SET state = 1 WHERE id LIKE 'row%'"
   # shellcheck disable=SC2046
   strace -f -qq -e trace=pread64 -o "$dir/trace" $([ -x "$top/.libs/encore-cache" ] && echo "$top/.libs/encore-cache" || echo "$tool") --dir "$dir/cache" stats >"$dir/out"
   grep -q '^pinned  61$' "$dir/out" && [ "$(grep -c pread64 "$dir/trace")" -lt 60 ]; ok $? "stats of 60,003 songs reads $(grep -c pread64 "$dir/trace") pages"
@@ -105,4 +114,73 @@ if command -v strace >/dev/null; then
 else
   skip "strace is not installed" "stats reads few pages"
 fi
+
+# -- verify
+file_of () { find "$dir/cache/opus" -name "$1.opus"; }
+cache verify >"$dir/out" && grep -q '^3 songs checked, 0 damaged$' "$dir/out"; ok $? "verify of whole songs"
+cache verify --full >"$dir/out" && grep -q '^3 songs checked to the last byte, 0 damaged$' "$dir/out"; ok $? "verify --full of whole songs"
+printf 'flipped' | dd of="$(file_of tuneAAAAAAA)" bs=1 seek=20000 conv=notrunc 2>/dev/null
+cache verify >"$dir/out"; ok $? "flipped bytes: the ends look good"
+cache verify --full --dry-run --json >"$dir/out"
+[ $? = 1 ] && [ "$(json '(d["checked"], [(x["id"], x["removed"]) for x in d["damaged"]])' <"$dir/out")" = "(3, [('tuneAAAAAAA', False)])" ] && [ -f "$(file_of tuneAAAAAAA)" ]
+ok $? "verify --full finds them; --dry-run, --json: exit status 1, nothing is removed"
+cp "$(file_of tuneAAAAAAA)" "$dir/flipped"
+sum=$(sql "SELECT sha256 FROM entry WHERE id = 'dQw4w9WgXcQ'")
+sql "UPDATE entry SET sha256 = '' WHERE id = 'tuneAAAAAAA'; UPDATE entry SET sha256 = '00' WHERE id = 'dQw4w9WgXcQ'"
+cache verify --full --dry-run --json >"$dir/out"
+[ "$(json '[(x["id"], x["reason"][:14]) for x in d["damaged"]]' <"$dir/out")" = "[('dQw4w9WgXcQ', 'its checksum i'), ('tuneAAAAAAA', 'wrong checksum')]" ]
+ok $? "by SHA-256, and without one by the checksums of the pages"
+sql "UPDATE entry SET sha256 = '$sum' WHERE id IN ('dQw4w9WgXcQ', 'tuneAAAAAAA')"
+cache verify --full dQw4w9WgXcQ >"$dir/out" && grep -q '^1 songs checked' "$dir/out"; ok $? "verify of one song"
+cache verify missingAAAA >"$dir/out"; [ $? = 1 ]; ok $? "verify of a missing song: exit status 1"
+cat >"$dir/lease.py" <<'PY'
+"""Holds the play lease of ID in the file LOCKS until standard input ends (encore-lock.c)."""
+import fcntl, struct, sys
+h = 0xcbf29ce484222325
+for b in sys.argv[2].encode():
+    h = (h ^ b) * 0x100000001b3 % 2**64
+for m in (0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53):
+    h = (h ^ h >> 33) * m % 2**64
+h ^= h >> 33
+f = open(sys.argv[1], 'r+b')
+F_OFD_SETLK, start = 37, (h & 0x1fffffffffffffff) << 1 | 1
+fcntl.fcntl(f, F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, start, 1, 0))
+print('held', flush=True)
+sys.stdin.read()
+PY
+mkfifo "$dir/lease-in" "$dir/lease-out"
+/usr/bin/python3 "$dir/lease.py" "$dir/cache/locks" tuneAAAAAAA <"$dir/lease-in" >"$dir/lease-out" &
+exec 7>"$dir/lease-in"
+read -r held <"$dir/lease-out"
+cache verify --full >"$dir/out"
+[ $? = 2 ] && [ "$held" = held ] && grep -q '^kept    tuneAAAAAAA .*its checksum is another; .*being played' "$dir/out" && [ -f "$(file_of tuneAAAAAAA)" ]
+ok $? "a damaged song that is being played is kept: exit status 2"
+cache evict --to 0 >"$dir/out"
+[ $? = 2 ] && [ "$(sql 'SELECT group_concat(id) FROM (SELECT id FROM entry WHERE state = 1 ORDER BY id)')" = '-bcdefghijA,tuneAAAAAAA' ] && grep -q '^removed dQw4w9WgXcQ ' "$dir/out" && grep -q 'pinned, playing' "$dir/err"
+ok $? "evict keeps what is pinned or playing: exit status 2"
+exec 7>&-
+wait $!
+cache verify --full >"$dir/out"
+[ $? = 1 ] && grep -q '^removed tuneAAAAAAA ' "$dir/out" && [ -z "$(file_of tuneAAAAAAA)" ]; ok $? "then it is removed: exit status 1"
+cache verify --full >"$dir/out"; ok $? "and what is left is whole"
+
+# -- evict
+cache import "$dir/songs" >"$dir/out"
+sql "UPDATE entry SET prio = CASE id WHEN 'dQw4w9WgXcQ' THEN 2 ELSE 1 END"
+size=$(stat -c %s "$(file_of dQw4w9WgXcQ)" "$(file_of -bcdefghijA)" | awk '{ sum += $1 } END { print sum }')
+cache evict --to "$size" >"$dir/out"
+[ $? = 0 ] && grep -q '^removed tuneAAAAAAA .*worth least' "$dir/out" && grep -q "^1 songs removed, 2 songs of $size bytes are left" "$dir/out"
+ok $? "evict --to: the least worth goes, no more than needed"
+cache evict >"$dir/out"; [ $? = 2 ] && grep -q 'needs --to' "$dir/err"; ok $? "evict without a limit is refused"
+printf '[encore]\nmin_free=0\nmax_size=%s\n' "$((size - 1))" >"$dir/bot.conf"
+"$tool" --dir "$dir/cache" evict --config "$dir/bot.conf" >"$dir/out"; [ $? = 0 ] && grep -q '^removed dQw4w9WgXcQ' "$dir/out"; ok $? "evict to the limits of a bot's configuration"
+cache evict --to much; [ $? = 2 ] && grep -q "'much' is not a size" "$dir/err"; ok $? "a size that is none: exit status 2"
+head -c 5000 "$dir/flipped" >"$(file_of -bcdefghijA)"
+cache verify >"$dir/out"; [ $? = 1 ] && grep -q '^removed -bcdefghijA .*another size' "$dir/out"; ok $? "verify finds a file of another size"
+cache import "$dir/songs" >"$dir/out"
+cp "$dir/flipped" "$(file_of dQw4w9WgXcQ)"
+sql "UPDATE entry SET state = 3 WHERE id = 'dQw4w9WgXcQ'; UPDATE entry SET opus_size = $(stat -c %s "$dir/flipped") WHERE id = 'dQw4w9WgXcQ'; UPDATE entry SET state = 1 WHERE id = 'dQw4w9WgXcQ'"
+cache verify >"$dir/out"; [ $? = 1 ] && grep -q '^removed dQw4w9WgXcQ .*its tags name another song' "$dir/out"; ok $? "verify finds another song's file"
+cache import "$dir/songs" >"$dir/out"
+"$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "after all this the cache is clean"
 finish

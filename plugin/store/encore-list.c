@@ -49,6 +49,24 @@ encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit
   return infos;
 }
 
+GPtrArray *
+encore_cache_list_after (EncoreCache *self, const char *after, guint limit, GError **error)
+{
+  GPtrArray *infos = NULL;
+
+  g_mutex_lock (&self->db->read_mutex);
+  g_autoptr (EncoreStmt) stmt =
+      encore_db_prepare (self->db->reader, error,
+                         "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE +state = 1 AND id > ?1"
+                         " ORDER BY id LIMIT ?2",
+                         "si", after != NULL ? after : "", (gint64) limit);
+  if (stmt != NULL)
+    infos = read_infos (self, stmt, error);
+  g_clear_pointer (&stmt, encore_stmt_free);
+  g_mutex_unlock (&self->db->read_mutex);
+  return infos;
+}
+
 /* Each word becomes a quoted string of FTS5, the last one a prefix: nothing people type is syntax.
  */
 static char *

@@ -16,13 +16,16 @@ typedef enum {
   OPTION_JSON = 1 << 4,
   OPTION_SORT = 1 << 5,
   OPTION_LIMIT = 1 << 6,
+  OPTION_FULL = 1 << 7,
+  OPTION_TO = 1 << 8,
 } OptionMask;
 
 typedef enum {
   ACCESS_NONE,
   ACCESS_READ,
   ACCESS_WRITE,
-  ACCESS_WRITE_UNLESS_DRY, /* dry: to read, and no cache at all will do */
+  ACCESS_WRITE_UNLESS_DRY, /* dry: to read */
+  ACCESS_MAKE_UNLESS_DRY,  /* dry: to read, and no cache at all will do */
 } Access;
 
 typedef struct {
@@ -47,13 +50,16 @@ static const Verb VERBS[] = {
     {"pin", "ID", tool_pin, ACCESS_WRITE, 0, 1, 1, FALSE},
     {"unpin", "ID", tool_unpin, ACCESS_WRITE, 0, 1, 1, FALSE},
     {"repair", "[--dry-run]", tool_repair, ACCESS_WRITE, OPTION_DRY, 0, 0, FALSE},
-    {"import", "DIR [--delete] [--dry-run] [--jobs N]", tool_import, ACCESS_WRITE_UNLESS_DRY,
+    {"verify", "[ID...] [--full] [--dry-run] [--json]", tool_verify, ACCESS_WRITE_UNLESS_DRY,
+     OPTION_FULL | OPTION_DRY | OPTION_JSON, 0, G_MAXINT, TRUE},
+    {"evict", "--to SIZE", tool_evict, ACCESS_WRITE, OPTION_TO, 0, 0, FALSE},
+    {"import", "DIR [--delete] [--dry-run] [--jobs N]", tool_import, ACCESS_MAKE_UNLESS_DRY,
      OPTION_DRY | OPTION_DELETE | OPTION_JOBS, 1, 1, TRUE},
 };
 
 /* The command line as it came; strings are owned. */
 typedef struct {
-  char *dir, *config, *sort;
+  char *dir, *config, *sort, *to;
   EncoreConfig *values;
   ToolCall call;
 } Line;
@@ -64,6 +70,7 @@ line_clear (Line *self)
   g_free (self->dir);
   g_free (self->config);
   g_free (self->sort);
+  g_free (self->to);
   encore_config_free (self->values);
 }
 
@@ -91,7 +98,8 @@ check_options (const Verb *verb, const Line *line)
       {call->dry, OPTION_DRY, "--dry-run"},        {call->example, OPTION_EXAMPLE, "--example"},
       {call->remove, OPTION_DELETE, "--delete"},   {call->jobs != 0, OPTION_JOBS, "--jobs"},
       {call->json, OPTION_JSON, "--json"},         {line->sort != NULL, OPTION_SORT, "--sort"},
-      {call->limit != 0, OPTION_LIMIT, "--limit"},
+      {call->limit != 0, OPTION_LIMIT, "--limit"}, {call->full, OPTION_FULL, "--full"},
+      {line->to != NULL, OPTION_TO, "--to"},
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (options); i++)
@@ -128,6 +136,19 @@ parse_sort (const char *text, EncoreSort *out)
 }
 
 static gboolean
+parse_size (const char *text, gint64 *out)
+{
+  g_autoptr (EncoreConfig) scratch = encore_config_new ();
+
+  *out = -1;
+  if (text != NULL && !encore_config_set (scratch, "max_size", text, NULL))
+    return bad_value ("--to", text, "a size such as 5GiB or 0");
+  if (text != NULL)
+    *out = scratch->max_size_bytes;
+  return TRUE;
+}
+
+static gboolean
 parse_number (const char *option, int value, int max, int by_default, int *out)
 {
   g_autofree char *text = g_strdup_printf ("%d", value);
@@ -143,6 +164,7 @@ check_line (const Verb *verb, Line *line, int n_args)
   ToolCall *call = &line->call;
 
   if (!check_options (verb, line) || !parse_sort (line->sort, &call->sort) ||
+      !parse_size (line->to, &call->to_bytes) ||
       !parse_number ("--limit", call->limit, G_MAXINT, 0, &call->limit) ||
       !parse_number ("--jobs", call->jobs, 64, MIN (g_get_num_processors (), 4), &call->jobs))
     return FALSE;
@@ -190,7 +212,8 @@ choose_dir (Line *line)
 static int
 run_verb (const Verb *verb, Line *line)
 {
-  const gboolean dry = verb->access == ACCESS_WRITE_UNLESS_DRY && line->call.dry;
+  const gboolean dry = verb->access >= ACCESS_WRITE_UNLESS_DRY && line->call.dry;
+  const gboolean needs_none = dry && verb->access == ACCESS_MAKE_UNLESS_DRY;
   const EncoreConfig *values = line->values;
   EncoreCacheOptions options = {
       .dir = line->dir, .read_only = verb->access == ACCESS_READ || dry, .policy = values->evict};
@@ -204,7 +227,7 @@ run_verb (const Verb *verb, Line *line)
   }
   if (verb->is_long)
     line->call.cancellable = tool_catch_signals ();
-  if (verb->access == ACCESS_NONE || (dry && !g_file_test (line->dir, G_FILE_TEST_EXISTS)))
+  if (verb->access == ACCESS_NONE || (needs_none && !g_file_test (line->dir, G_FILE_TEST_EXISTS)))
     return verb->run (&line->call);
   line->call.cache = cache = encore_cache_open (&options, &error);
   return cache != NULL ? verb->run (&line->call) : tool_fail (error) | EXIT_FAILED;
@@ -251,6 +274,8 @@ parse_line (Line *line, int *argc, char ***argv, GError **error)
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &call->dry, "Only tell", NULL},
       {"sort", 0, 0, G_OPTION_ARG_STRING, &line->sort, "list: recent, plays, size or title", "KEY"},
       {"limit", 0, 0, G_OPTION_ARG_INT, &call->limit, "list, find: at most N songs", "N"},
+      {"full", 0, 0, G_OPTION_ARG_NONE, &call->full, "verify: every byte", NULL},
+      {"to", 0, 0, G_OPTION_ARG_STRING, &line->to, "evict: until the cache is not larger", "SIZE"},
       {"example", 0, 0, G_OPTION_ARG_NONE, &call->example, "config: as an example file", NULL},
       {"delete", 0, 0, G_OPTION_ARG_NONE, &call->remove,
        "import: delete files whose song is in the cache", NULL},

@@ -20,7 +20,8 @@ typedef struct {
   const EncoreConfig *config;
   gboolean has_config; /* of a file; else all defaults */
   char **args;
-  gboolean json, dry, example, remove;
+  gboolean json, dry, example, remove, full;
+  gint64 to_bytes; /* -1: not given */
   EncoreSort sort;
   int limit; /* 0: all */
   int jobs;
@@ -37,7 +38,17 @@ int tool_info (const ToolCall *call);
 int tool_pin (const ToolCall *call);
 int tool_unpin (const ToolCall *call);
 int tool_repair (const ToolCall *call);
+int tool_verify (const ToolCall *call);
+int tool_evict (const ToolCall *call);
 int tool_import (const ToolCall *call);
+
+/* ---- walk.c */
+
+/* One song on a walk.  Returns: FALSE to end it. */
+typedef gboolean (*ToolSongFunc) (const EncoreEntryInfo *info, gpointer data);
+/* tool_walk: all songs, or those that IDS (nullable, ended by NULL) name; tells progress.  Returns:
+ * EXIT_CLEAN; EXIT_FOUND when one of IDS is not there and EXIT_FAILED, both with a message. */
+int tool_walk (const ToolCall *call, char **ids, ToolSongFunc func, gpointer data);
 
 /* ---- output.c */
 
@@ -48,6 +59,11 @@ int tool_fail (const GError *error);
 char *tool_printable (const char *bytes);
 /* The stem that the first argument means; NULL with a message. (transfer full) */
 char *tool_take_stem (const ToolCall *call);
+/* The same of any TEXT, without a message. */
+char *tool_parse_stem (const char *text);
+/* A decision of evict and repair as a line. (EncoreDecisionFunc) */
+void tool_print_decision (const char *id, gboolean removed, gint64 bytes, const char *reason,
+                          gpointer data);
 /* "3:25" or "1:02:03". (transfer full) */
 char *tool_length (gint64 ms);
 
