@@ -107,8 +107,7 @@ if command -v strace >/dev/null; then
   sql "WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 60000)
        INSERT INTO entry (id, state, opus_size, title, pinned) SELECT printf ('row%06dAA', value), 3, 1, 'a title', value % 1000 = 0 FROM n;
        UPDATE entry SET state = 1 WHERE id LIKE 'row%'"
-  # shellcheck disable=SC2046
-  strace -f -qq -e trace=pread64 -o "$dir/trace" $([ -x "$top/.libs/encore-cache" ] && echo "$top/.libs/encore-cache" || echo "$tool") --dir "$dir/cache" stats >"$dir/out"
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e trace=pread64 -o "$dir/trace" "$tool" --dir "$dir/cache" stats >"$dir/out"
   grep -q '^pinned  61$' "$dir/out" && [ "$(grep -c pread64 "$dir/trace")" -lt 60 ]; ok $? "stats of 60,003 songs reads $(grep -c pread64 "$dir/trace") pages"
   sql "DELETE FROM entry WHERE id LIKE 'row%'"
 else
@@ -183,4 +182,54 @@ sql "UPDATE entry SET state = 3 WHERE id = 'dQw4w9WgXcQ'; UPDATE entry SET opus_
 cache verify >"$dir/out"; [ $? = 1 ] && grep -q '^removed dQw4w9WgXcQ .*its tags name another song' "$dir/out"; ok $? "verify finds another song's file"
 cache import "$dir/songs" >"$dir/out"
 "$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "after all this the cache is clean"
+
+# -- export
+title () { sql "UPDATE entry SET title = $1 WHERE id = '$2'"; }
+title "'../../a/b\\c:*?\"<>|' || char (10, 27, 8238) || ' x'" dQw4w9WgXcQ
+title "replace (hex (zeroblob (100)), '00', '歌曲')" tuneAAAAAAA
+title "'--exec=x'" -bcdefghijA
+cache export --all "$dir/out-dir" >"$dir/out"; ok $? "export --all makes the directory"
+ls "$dir/out-dir" >"$dir/names"
+[ "$(wc -l <"$dir/names")" = 3 ] && grep -qxF '_-exec=x [-bcdefghijA].opus' "$dir/names" && grep -qxF '_._.._a_b_c__________ x [dQw4w9WgXcQ].opus' "$dir/names" &&
+  [ "$(grep tuneAAAAAAA "$dir/names" | tr -d '\n' | wc -c)" -le 255 ] && grep tuneAAAAAAA "$dir/names" | iconv -f UTF-8 -t UTF-8 >/dev/null
+ok $? "names that any file system takes: no path, no option, not too long"
+same=0
+for id in dQw4w9WgXcQ tuneAAAAAAA -bcdefghijA; do cmp -s "$(find "$dir/out-dir" -name "*\[$id\].opus")" "$(file_of $id)" || same=1; done
+ok $same "the files are those of the cache"
+[ -z "$(find "$dir/out-dir" -name '.*' -type f)" ]; ok $? "nothing else is there"
+cache export --all "$dir/out-dir" >"$dir/out" && grep -q '^0 songs exported (0 bytes), 3 were there, 0 not exported$' "$dir/out"; ok $? "a second export finds all there"
+echo mine >"$dir/out-dir/_-exec=x [-bcdefghijA].opus"
+cache export --all "$dir/out-dir" >"$dir/out"
+[ $? = 1 ] && grep -q '^kept      -bcdefghijA: another file' "$dir/out" && [ "$(cat "$dir/out-dir/_-exec=x [-bcdefghijA].opus")" = mine ]; ok $? "another file is not written over: exit status 1"
+mkdir "$dir/one"
+ln -s "$dir/nowhere" "$dir/one/_-exec=x [-bcdefghijA].opus"
+cache export -- -bcdefghijA missingAAAA tuneAAAAAAA "$dir/one" >"$dir/out"
+[ $? = 1 ] && [ "$(find "$dir/one" -type f | wc -l)" = 1 ] && [ ! -e "$dir/nowhere" ] && grep -q 'missingAAAA is not in the cache' "$dir/err"; ok $? "export of ids; links are not followed, a missing one is told"
+cache export dQw4w9WgXcQ >"$dir/out"; [ $? = 2 ]; ok $? "export without a directory: exit status 2"
+cache export --all "$dir/cache/opus/00" >"$dir/out"; [ $? = 2 ] && grep -q 'belongs to the cache' "$dir/err"; ok $? "not into the cache itself"
+cache export --all "$dir/out" >"$dir/out2"; [ $? = 2 ]; ok $? "a file is no directory: exit status 2"
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+  mkdir "$dir/small"
+  # shellcheck disable=SC2016
+  unshare -m bash -c 'mount -t tmpfs -o size=64k tmpfs "$1/small" && { "$2" --dir "$1/cache" export --all "$1/small" >"$1/out" 2>"$1/err"; echo $? >"$1/status"; ls -A "$1/small" >"$1/names"; }' _ "$dir" "$tool"
+  [ "$(cat "$dir/status")" = 2 ] && grep -q 'cannot be written: No space' "$dir/err" && [ "$(wc -l <"$dir/names")" -le 1 ]; ok $? "a full disk: it stops, nothing half-written stays"
+else
+  skip "needs root" "a full disk"
+fi
+if command -v strace >/dev/null; then
+  export ASAN_OPTIONS=detect_leaks=0 # not under strace
+  mkdir "$dir/old-fs"
+  strace -f -qq -e trace=openat -o "$dir/trace" "$tool" --dir "$dir/cache" export dQw4w9WgXcQ "$dir/old-fs" >/dev/null
+  rm "$dir"/old-fs/*
+  strace -f -qq -o "$dir/trace2" -e inject=renameat2:error=EINVAL -e inject=openat:error=EOPNOTSUPP:when="$(grep -n O_TMPFILE "$dir/trace" | head -1 | cut -d: -f1)" \
+    "$tool" --dir "$dir/cache" export dQw4w9WgXcQ "$dir/old-fs" >"$dir/out" 2>"$dir/err"
+  [ $? = 0 ] && grep -q 'INJECTED.*' "$dir/trace2" && [ "$(find "$dir/old-fs" -type f | wc -l)" = 1 ] && cmp -s "$dir/old-fs"/*dQw4w9WgXcQ* "$(file_of dQw4w9WgXcQ)"
+  ok $? "on a file system without nameless files and without RENAME_NOREPLACE"
+  unset ASAN_OPTIONS
+else
+  skip "strace is not installed" "on a file system without nameless files"
+fi
+rm "$dir/out-dir/_-exec=x [-bcdefghijA].opus"
+cache export --all "$dir/out-dir" >"$dir/out"
+"$tool" --dir "$dir/cache2" import "$dir/out-dir" >"$dir/out" 2>"$dir/err" && [ "$("$tool" --dir "$dir/cache2" list | wc -l)" = 3 ]; ok $? "what was exported can be imported elsewhere"
 finish

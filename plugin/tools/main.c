@@ -18,6 +18,7 @@ typedef enum {
   OPTION_LIMIT = 1 << 6,
   OPTION_FULL = 1 << 7,
   OPTION_TO = 1 << 8,
+  OPTION_ALL = 1 << 9,
 } OptionMask;
 
 typedef enum {
@@ -53,6 +54,7 @@ static const Verb VERBS[] = {
     {"verify", "[ID...] [--full] [--dry-run] [--json]", tool_verify, ACCESS_WRITE_UNLESS_DRY,
      OPTION_FULL | OPTION_DRY | OPTION_JSON, 0, G_MAXINT, TRUE},
     {"evict", "--to SIZE", tool_evict, ACCESS_WRITE, OPTION_TO, 0, 0, FALSE},
+    {"export", "ID... | --all DIR", tool_export, ACCESS_READ, OPTION_ALL, 1, G_MAXINT, TRUE},
     {"import", "DIR [--delete] [--dry-run] [--jobs N]", tool_import, ACCESS_MAKE_UNLESS_DRY,
      OPTION_DRY | OPTION_DELETE | OPTION_JOBS, 1, 1, TRUE},
 };
@@ -99,7 +101,7 @@ check_options (const Verb *verb, const Line *line)
       {call->remove, OPTION_DELETE, "--delete"},   {call->jobs != 0, OPTION_JOBS, "--jobs"},
       {call->json, OPTION_JSON, "--json"},         {line->sort != NULL, OPTION_SORT, "--sort"},
       {call->limit != 0, OPTION_LIMIT, "--limit"}, {call->full, OPTION_FULL, "--full"},
-      {line->to != NULL, OPTION_TO, "--to"},
+      {line->to != NULL, OPTION_TO, "--to"},       {call->all, OPTION_ALL, "--all"},
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (options); i++)
@@ -276,6 +278,7 @@ parse_line (Line *line, int *argc, char ***argv, GError **error)
       {"limit", 0, 0, G_OPTION_ARG_INT, &call->limit, "list, find: at most N songs", "N"},
       {"full", 0, 0, G_OPTION_ARG_NONE, &call->full, "verify: every byte", NULL},
       {"to", 0, 0, G_OPTION_ARG_STRING, &line->to, "evict: until the cache is not larger", "SIZE"},
+      {"all", 0, 0, G_OPTION_ARG_NONE, &call->all, "export: all songs", NULL},
       {"example", 0, 0, G_OPTION_ARG_NONE, &call->example, "config: as an example file", NULL},
       {"delete", 0, 0, G_OPTION_ARG_NONE, &call->remove,
        "import: delete files whose song is in the cache", NULL},

@@ -20,7 +20,7 @@ typedef struct {
   const EncoreConfig *config;
   gboolean has_config; /* of a file; else all defaults */
   char **args;
-  gboolean json, dry, example, remove, full;
+  gboolean json, dry, example, remove, full, all;
   gint64 to_bytes; /* -1: not given */
   EncoreSort sort;
   int limit; /* 0: all */
@@ -40,6 +40,7 @@ int tool_unpin (const ToolCall *call);
 int tool_repair (const ToolCall *call);
 int tool_verify (const ToolCall *call);
 int tool_evict (const ToolCall *call);
+int tool_export (const ToolCall *call);
 int tool_import (const ToolCall *call);
 
 /* ---- walk.c */
