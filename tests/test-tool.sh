@@ -74,7 +74,12 @@ cache list >"$dir/out"
 ! grep -q "$(printf '\342\200\256')" "$dir/out"; ok $? "no title turns the terminal around"
 cache pin -- -bcdefghijA && [ "$(cache stats --json | json '(d["songs"], d["bytes"], d["pinned"], d["plays"], d["max_size_bytes"])')" = "(3, $(sql 'SELECT sum(opus_size) FROM entry'), 1, 3, None)" ]
 ok $? "pin; stats --json"
-cache stats | grep -q '^songs   3$'; ok $? "stats"
+cache stats >"$dir/out"; grep -q '^songs   3$' "$dir/out"; ok $? "stats"
+cache unpin -- -bcdefghijA && [ "$(cache stats --json | json 'd["pinned"]')" = 0 ] && cache pin -- -bcdefghijA; ok $? "unpin"
+cache pin missingAAAA; [ $? = 1 ]; ok $? "pin of a missing song: exit status 1"
+"$tool" list --limit 1 -d "$dir/cache" --json >"$dir/out" && [ "$(json 'len (d)' <"$dir/out")" = 1 ]; ok $? "options after the verb"
+mkdir "$dir/xdg"
+XDG_CACHE_HOME=$dir/xdg "$tool" repair >"$dir/out" && [ -f "$dir/xdg/encore/encore.db" ]; ok $? "without --dir: \$XDG_CACHE_HOME/encore"
 cache info -- -bcdefghijA >"$dir/out"
 for field in 'id        -bcdefghijA' 'title     Alpha' 'artist    The Artist' 'url       https://www.youtube.com/watch?v=-bcdefghijA' "file      $dir/cache/opus/" \
   "sha256    $(sha256sum <"$(find "$dir/cache/opus" -name '-bcdefghijA.opus')" | cut -d' ' -f1)" 'length    0:0[34] (' 'size      ' 'loudness  -' 'plays     1' 'pinned    yes' 'created   20' 'played    20'; do

@@ -33,7 +33,7 @@ print_stats_json (const ToolCall *call, const EncoreCacheStats *stats)
     json_builder_add_int_value (builder, members[i].value);
   }
   json_builder_set_member_name (builder, "max_size_bytes");
-  if (call->has_config)
+  if (stats->max_size_bytes > 0)
     json_builder_add_int_value (builder, stats->max_size_bytes);
   else
     json_builder_add_null_value (builder);
@@ -54,7 +54,7 @@ tool_stats (const ToolCall *call)
   g_autofree char *size = g_format_size_full (stats.bytes, G_FORMAT_SIZE_IEC_UNITS);
   g_autofree char *limit = g_format_size_full (stats.max_size_bytes, G_FORMAT_SIZE_IEC_UNITS);
   g_autofree char *free_space = g_format_size_full (stats.free_bytes, G_FORMAT_SIZE_IEC_UNITS);
-  const gboolean limited = call->has_config && stats.max_size_bytes > 0;
+  const gboolean limited = stats.max_size_bytes > 0;
   printf ("songs   %" G_GINT64_FORMAT "\nsize    %s%s%s\nfree    %s\npinned  %" G_GINT64_FORMAT
           "\nplays   %" G_GINT64_FORMAT "\n",
           stats.entries, size, limited ? " of " : "", limited ? limit : "", free_space,

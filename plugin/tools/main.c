@@ -19,6 +19,7 @@ typedef enum {
   OPTION_FULL = 1 << 7,
   OPTION_TO = 1 << 8,
   OPTION_ALL = 1 << 9,
+  OPTION_FORCE = 1 << 10,
 } OptionMask;
 
 typedef enum {
@@ -51,6 +52,7 @@ static const Verb VERBS[] = {
     {"pin", "ID", tool_pin, ACCESS_WRITE, 0, 1, 1, FALSE},
     {"unpin", "ID", tool_unpin, ACCESS_WRITE, 0, 1, 1, FALSE},
     {"repair", "[--dry-run]", tool_repair, ACCESS_WRITE, OPTION_DRY, 0, 0, FALSE},
+    {"fetch", "URL... [--force]", tool_fetch, ACCESS_WRITE, OPTION_FORCE, 1, G_MAXINT, FALSE},
     {"verify", "[ID...] [--full] [--dry-run] [--json]", tool_verify, ACCESS_WRITE_UNLESS_DRY,
      OPTION_FULL | OPTION_DRY | OPTION_JSON, 0, G_MAXINT, TRUE},
     {"evict", "--to SIZE", tool_evict, ACCESS_WRITE, OPTION_TO, 0, 0, FALSE},
@@ -62,6 +64,7 @@ static const Verb VERBS[] = {
 /* The command line as it came; strings are owned. */
 typedef struct {
   char *dir, *config, *sort, *to;
+  char **set; /* (nullable) */
   EncoreConfig *values;
   ToolCall call;
 } Line;
@@ -73,6 +76,7 @@ line_clear (Line *self)
   g_free (self->config);
   g_free (self->sort);
   g_free (self->to);
+  g_strfreev (self->set);
   encore_config_free (self->values);
 }
 
@@ -102,6 +106,7 @@ check_options (const Verb *verb, const Line *line)
       {call->json, OPTION_JSON, "--json"},         {line->sort != NULL, OPTION_SORT, "--sort"},
       {call->limit != 0, OPTION_LIMIT, "--limit"}, {call->full, OPTION_FULL, "--full"},
       {line->to != NULL, OPTION_TO, "--to"},       {call->all, OPTION_ALL, "--all"},
+      {call->force, OPTION_FORCE, "--force"},
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (options); i++)
@@ -179,25 +184,38 @@ check_line (const Verb *verb, Line *line, int n_args)
 
 /* The group [encore] of a bot's configuration. */
 static gboolean
-load_config (Line *line, GError **error)
+load_file (Line *line, GError **error)
 {
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_auto (GStrv) keys = NULL;
 
-  line->call.has_config = line->config != NULL;
-  if (line->config == NULL)
-    return TRUE;
   if (!g_key_file_load_from_file (file, line->config, G_KEY_FILE_NONE, error) ||
-      (keys = g_key_file_get_keys (file, "encore", NULL, error)) == NULL) {
+      (keys = g_key_file_get_keys (file, "encore", NULL, error)) == NULL)
+    return FALSE;
+  for (char **key = keys; *key != NULL; key++) {
+    g_autofree char *value = g_key_file_get_string (file, "encore", *key, error);
+    if (value == NULL || !encore_config_set (line->values, *key, value, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* The file first, then what --set says.  Without a file a cache has no limits: the bot that uses it
+ * knows them. */
+static gboolean
+load_config (Line *line, const Verb *verb, GError **error)
+{
+  if (line->config != NULL && !load_file (line, error)) {
     g_prefix_error (error, "%s: ", line->config);
     return FALSE;
   }
-  for (char **key = keys; *key != NULL; key++) {
-    g_autofree char *value = g_key_file_get_string (file, "encore", *key, error);
-    if (value == NULL || !encore_config_set (line->values, *key, value, error)) {
-      g_prefix_error (error, "%s: ", line->config);
+  if (line->config == NULL && verb->access != ACCESS_NONE)
+    line->values->max_size_bytes = line->values->min_free_bytes = line->values->max_age_ms = 0;
+  for (char **pair = line->set; pair != NULL && *pair != NULL; pair++) {
+    const char *equals = strchr (*pair, '=');
+    g_autofree char *key = g_strndup (*pair, strcspn (*pair, "="));
+    if (!encore_config_set (line->values, key, equals != NULL ? equals + 1 : "", error))
       return FALSE;
-    }
   }
   return TRUE;
 }
@@ -217,16 +235,15 @@ run_verb (const Verb *verb, Line *line)
   const gboolean dry = verb->access >= ACCESS_WRITE_UNLESS_DRY && line->call.dry;
   const gboolean needs_none = dry && verb->access == ACCESS_MAKE_UNLESS_DRY;
   const EncoreConfig *values = line->values;
-  EncoreCacheOptions options = {
-      .dir = line->dir, .read_only = verb->access == ACCESS_READ || dry, .policy = values->evict};
+  const EncoreCacheOptions options = {.dir = line->dir,
+                                      .max_size_bytes = values->max_size_bytes,
+                                      .min_free_bytes = values->min_free_bytes,
+                                      .max_age_ms = values->max_age_ms,
+                                      .policy = values->evict,
+                                      .read_only = verb->access == ACCESS_READ || dry};
   g_autoptr (EncoreCache) cache = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (line->call.has_config) { /* else whoever calls knows the limits */
-    options.max_size_bytes = values->max_size_bytes;
-    options.min_free_bytes = values->min_free_bytes;
-    options.max_age_ms = values->max_age_ms;
-  }
   if (verb->is_long)
     line->call.cancellable = tool_catch_signals ();
   if (verb->access == ACCESS_NONE || (needs_none && !g_file_test (line->dir, G_FILE_TEST_EXISTS)))
@@ -279,6 +296,9 @@ parse_line (Line *line, int *argc, char ***argv, GError **error)
       {"full", 0, 0, G_OPTION_ARG_NONE, &call->full, "verify: every byte", NULL},
       {"to", 0, 0, G_OPTION_ARG_STRING, &line->to, "evict: until the cache is not larger", "SIZE"},
       {"all", 0, 0, G_OPTION_ARG_NONE, &call->all, "export: all songs", NULL},
+      {"force", 0, 0, G_OPTION_ARG_NONE, &call->force,
+       "fetch: also what could not be fetched a short while ago", NULL},
+      {"set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &line->set, "An option as in [encore]", "KEY=VALUE"},
       {"example", 0, 0, G_OPTION_ARG_NONE, &call->example, "config: as an example file", NULL},
       {"delete", 0, 0, G_OPTION_ARG_NONE, &call->remove,
        "import: delete files whose song is in the cache", NULL},
@@ -311,7 +331,7 @@ run_line (Line *line, int argc, char **argv)
   line->call.args = argv + 2;
   if (verb == NULL || !check_line (verb, line, argc - 2))
     return EXIT_FAILED;
-  if (!load_config (line, &error))
+  if (!load_config (line, verb, &error))
     return tool_fail (error) | EXIT_FAILED;
   choose_dir (line);
   return run_verb (verb, line);

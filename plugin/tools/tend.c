@@ -51,8 +51,10 @@ tool_evict (const ToolCall *call)
   g_autoptr (GError) error = NULL;
   EncoreCacheStats stats;
 
-  if (call->to_bytes < 0 && !call->has_config) {
-    fputs ("encore-cache: evict needs --to SIZE or the limits of a --config FILE\n", stderr);
+  const EncoreConfig *limits = call->config;
+  if (call->to_bytes < 0 && limits->max_size_bytes + limits->min_free_bytes == 0 &&
+      limits->max_age_ms == 0) {
+    fputs ("encore-cache: evict needs --to SIZE, or limits of --config FILE or --set\n", stderr);
     return EXIT_FAILED;
   }
   const gint64 removed =

@@ -17,10 +17,9 @@ G_BEGIN_DECLS
 /* What the command line says; the verb's own arguments are ARGS, ended by NULL. */
 typedef struct {
   EncoreCache *cache; /* (nullable) for verbs that need none, and for a dry import into nothing */
-  const EncoreConfig *config;
-  gboolean has_config; /* of a file; else all defaults */
+  const EncoreConfig *config; /* its limits are 0 when no file gives them */
   char **args;
-  gboolean json, dry, example, remove, full, all;
+  gboolean json, dry, example, remove, full, all, force;
   gint64 to_bytes; /* -1: not given */
   EncoreSort sort;
   int limit; /* 0: all */
@@ -42,6 +41,7 @@ int tool_verify (const ToolCall *call);
 int tool_evict (const ToolCall *call);
 int tool_export (const ToolCall *call);
 int tool_import (const ToolCall *call);
+int tool_fetch (const ToolCall *call);
 
 /* ---- walk.c */
 
