@@ -1,17 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # encore-cache import: other bots' directories, with real files.  Prints TAP.
-set -uo pipefail
-for program in ffmpeg sqlite3 python3; do
-  command -v $program >/dev/null || { echo "1..0 # SKIP $program is not installed"; exit 0; }
-done
-tool=$abs_top_builddir/encore-cache
-dir=$(mktemp -d)
+. "$abs_top_srcdir/tests/lib.sh"
+need ffmpeg sqlite3 python3
+tool=$top/encore-cache
 chmod 755 "$dir"
-trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
-ok () { # STATUS NAME
+ok () { # STATUS NAME: and what the tool said, if it failed
   n=$((n + 1))
   if [ "$1" = 0 ]; then echo "ok $n $2"; else
     echo "not ok $n $2"
@@ -19,7 +13,6 @@ ok () { # STATUS NAME
     sed 's/^/# /' "$dir/out" "$dir/err" 2>/dev/null
   fi
 }
-skip () { n=$((n + 1)); echo "ok $n # SKIP $1: $2"; }
 import () { # ARGUMENT...: report in out, errors in err
   "$tool" --dir "$dir/cache" import "$@" >"$dir/out" 2>"$dir/err"
 }
@@ -168,10 +161,10 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     [ $? = 1 ] && grep -q '^failed .*secret_.*cannot be read: Permission denied' "$dir/out" && grep -q '^imported .*plain_' "$dir/out"
     ok $? "an unreadable file is reported, the others are taken"
   else
-    skip "an unreadable file" "the build directory cannot be read by others"
+    skip "the build directory cannot be read by others" "an unreadable file"
   fi
 else
-  skip "an unreadable file" "needs root and setpriv"
+  skip "needs root and setpriv" "an unreadable file"
 fi
 
 # -- two at once: each song once
@@ -237,13 +230,13 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
     "$2" --dir "$1/small/cache" list >"$1/list"
     exit $status' _ "$dir" "$tool"
   status=$?
-  if [ $status = 99 ]; then skip "a full disk" "tmpfs cannot be mounted"; else
+  if [ $status = 99 ]; then skip "tmpfs cannot be mounted" "a full disk"; else
     [ $status = 2 ] && [ ! -s "$dir/tmp" ] && grep -q 'not enough space' "$dir/err"; ok $? "a full disk: it stops and says why"
     taken=$(wc -l <"$dir/list")
     [ "$taken" -ge 1 ] && [ $((taken + $(ls "$dir/many" | wc -l))) = 5 ]; ok $? "--delete kept what was not published, nothing was evicted: $taken of 5"
   fi
 else
-  skip "a full disk" "needs root"
+  skip "needs root" "a full disk"
 fi
 
 # -- a terminal sees a bar
@@ -251,7 +244,6 @@ if command -v script >/dev/null; then
   script -qec "'$tool' --dir '$dir/cache' import '$dir/both'" /dev/null </dev/null >"$dir/out" 2>&1
   grep -q '\[#*\.*\] [0-9]* of 6 files' "$dir/out"; ok $? "a bar on a terminal"
 else
-  skip "a bar on a terminal" "script is not installed"
+  skip "script is not installed" "a bar on a terminal"
 fi
-echo "1..$n"
-exit $failed
+finish

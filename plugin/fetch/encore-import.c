@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encore-fs.h"
 #include "base/encore-ogg.h"
 #include "fetch/encore-import-file.h"
 #include "fetch/encore-normalise.h"
@@ -580,35 +581,13 @@ for_each (Import *self, GPtrArray *items, GFunc func)
   g_thread_pool_free (pool, FALSE, TRUE);
 }
 
-/* Upwards from DIRFD: is it the cache, or in it? */
-static gboolean
-is_in_cache (EncoreCache *cache, int dirfd)
-{
-  struct stat home, here, last = {0};
-  int fd = fcntl (dirfd, F_DUPFD_CLOEXEC, 0);
-  gboolean inside = FALSE;
-
-  if (stat (encore_cache_get_dir (cache), &home) < 0)
-    return FALSE;
-  while (fd >= 0 && !inside && fstat (fd, &here) == 0 &&
-         (here.st_ino != last.st_ino || here.st_dev != last.st_dev)) {
-    inside = here.st_ino == home.st_ino && here.st_dev == home.st_dev;
-    last = here;
-    const int up = openat (fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    close (fd);
-    fd = up;
-  }
-  if (fd >= 0)
-    close (fd);
-  return inside;
-}
-
 static gboolean
 import_all (Import *self, GError **error)
 {
   g_autoptr (GPtrArray) files = NULL;
 
-  if (self->cache != NULL && is_in_cache (self->cache, self->dirfd)) {
+  if (self->cache != NULL &&
+      encore_fs_is_inside (self->dirfd, encore_cache_get_dir (self->cache))) {
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
                          "the directory belongs to the cache itself");
     return FALSE;

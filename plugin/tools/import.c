@@ -59,7 +59,7 @@ tool_import (const ToolCall *call)
   const EncoreImportOptions options = {.dir = call->args[0],
                                        .remove = call->remove,
                                        .dry = call->dry,
-                                       .min_free_bytes = 0,
+                                       .min_free_bytes = call->config->min_free_bytes,
                                        .jobs = call->jobs,
                                        .cancellable = call->cancellable,
                                        .report = print_item,

@@ -49,15 +49,36 @@ tool_printable (const char *bytes)
 }
 
 char *
-tool_take_stem (const ToolCall *call)
+tool_parse_stem (const char *text)
 {
   EncoreMediaId id;
 
-  if (call->args[0] != NULL && (encore_media_id_from_user (call->args[0], &id) ||
-                                encore_media_id_from_stem (call->args[0], &id)))
-    return encore_media_id_to_stem (&id);
-  fputs ("encore-cache: an id or a link of one song is missing\n", stderr);
-  return NULL;
+  return encore_media_id_from_user (text, &id) || encore_media_id_from_stem (text, &id)
+             ? encore_media_id_to_stem (&id)
+             : NULL;
+}
+
+char *
+tool_take_stem (const ToolCall *call)
+{
+  char *stem = tool_parse_stem (call->args[0]);
+
+  if (stem == NULL) {
+    g_autofree char *shown = tool_printable (call->args[0]);
+    fprintf (stderr, "encore-cache: '%.80s' is not an id or a link of one song\n", shown);
+  }
+  return stem;
+}
+
+void
+tool_print_decision (const char *id, gboolean removed, gint64 bytes, const char *reason,
+                     gpointer data)
+{
+  g_autofree char *name = tool_printable (id);
+
+  tool_progress_clear ();
+  printf ("%-7s %s (%" G_GINT64_FORMAT " bytes): %s\n", removed ? "removed" : "kept", name, bytes,
+          reason);
 }
 
 char *
