@@ -97,6 +97,28 @@ test_versions (void)
   fixture_remove (dir);
 }
 
+/* A newer version has come beside a process that runs: it plays on, and no other of its age gets
+ * in.
+ */
+static void
+test_newer_beside (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *running = fixture_open (dir, 0);
+
+  fixture_publish (running, "dQw4w9WgXcQ", "Plays on", 5);
+  fixture_sql (dir, "PRAGMA user_version = 4; ALTER TABLE entry ADD COLUMN mood TEXT");
+  expect_refusal (dir, "a newer Encore (version 4");
+  EncoreHandle *hit = encore_cache_get (running, "dQw4w9WgXcQ", TRUE, NULL);
+  g_assert_nonnull (hit);
+  encore_handle_free (hit);
+  g_assert_true (encore_cache_flush (running, NULL));
+  encore_cache_close (running);
+  expect_refusal (dir, "a newer Encore (version 4");
+  g_assert_cmpint (fixture_number (dir, "SELECT access_count FROM entry"), ==, 2);
+  fixture_remove (dir);
+}
+
 /* The tool that only looks makes nothing where there is nothing. */
 static void
 test_read_only (void)
@@ -124,6 +146,7 @@ main (int argc, char **argv)
   g_test_add_func ("/refuse/open-doors", test_open_doors);
   g_test_add_func ("/refuse/foreign-owners", test_foreign_owner);
   g_test_add_func ("/refuse/other-versions", test_versions);
+  g_test_add_func ("/refuse/newer-version-beside-a-running-one", test_newer_beside);
   g_test_add_func ("/refuse/nothing-is-made-by-looking", test_read_only);
   return g_test_run ();
 }

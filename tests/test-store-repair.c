@@ -145,6 +145,64 @@ test_audit_beside (void)
   fixture_remove (dir);
 }
 
+/* What others do while an audit is in the middle of its work. */
+typedef struct {
+  EncoreCache *cache;
+  GAsyncQueue *done; /* 1: all of it went well, 2: not */
+  int decisions;
+} Beside;
+
+static gpointer
+use_beside (gpointer data)
+{
+  Beside *beside = data;
+
+  const gboolean plays = is_hit (beside->cache, A, TRUE);
+  fixture_publish (beside->cache, "meanwhile-A", "Published meanwhile", 5);
+  const gboolean ok = plays && encore_cache_flush (beside->cache, NULL) &&
+                      encore_cache_remove (beside->cache, "meanwhile-A", NULL);
+  g_async_queue_push (beside->done, GINT_TO_POINTER (ok ? 1 : 2));
+  return NULL;
+}
+
+static void
+on_decision (const char *id, gboolean removed, gint64 bytes, const char *reason, gpointer data)
+{
+  Beside *beside = data;
+
+  beside->decisions++;
+  GThread *thread = g_thread_new ("beside", use_beside, beside);
+  /* only a thread that the audit holds up takes so long */
+  const gpointer answer = g_async_queue_timeout_pop (beside->done, 8 * G_USEC_PER_SEC);
+  g_assert_cmpint (GPOINTER_TO_INT (answer), ==, 1);
+  g_thread_join (thread);
+}
+
+/* An audit holds nothing that a play, a publish, a flush or a removal needs, not even between two
+ * songs that it puts right. */
+static void
+test_audit_holds_nobody_up (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autofree char *orphan = fixture_file (dir, B);
+  g_autofree char *vanished = fixture_file (dir, C);
+  Beside beside = {cache, g_async_queue_new (), 0};
+  EncoreAudit audit;
+
+  fixture_publish (cache, A, "Plays", 10);
+  fixture_publish (cache, C, "Vanishes", 10);
+  g_assert_cmpint (g_unlink (vanished), ==, 0);
+  g_assert_true (g_file_set_contents (orphan, "no music", -1, NULL));
+  g_assert_true (encore_cache_audit (cache, FALSE, &audit, on_decision, &beside, NULL));
+  g_assert_cmpint (audit.orphans, ==, 1);
+  g_assert_cmpint (audit.dangling, ==, 1);
+  g_assert_cmpint (beside.decisions, ==, 2);
+  g_async_queue_unref (beside.done);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
 /* ---- damaged files */
 
 static void
@@ -368,17 +426,38 @@ test_rebuild_beside (void)
   fixture_remove (dir);
 }
 
-/* Something that looked wrong while the database was used is looked into at the next open. */
+/* Something that looked wrong while the database was used is looked into at the next open.  A large
+ * one that was closed is not read through without a reason. */
 static void
 test_suspect (void)
 {
   g_autofree char *dir = fixture_make_dir ();
   g_autofree char *suspect = g_build_filename (dir, "encore.db-suspect", NULL);
+  g_autofree char *db = g_build_filename (dir, "encore.db", NULL);
+  struct stat st;
 
   fill (dir, FALSE);
   g_assert_true (g_file_set_contents (suspect, "", 0, NULL));
   encore_cache_close (fixture_open (dir, 0));
   g_assert_false (g_file_test (suspect, G_FILE_TEST_EXISTS)); /* it was sound */
+
+  fixture_sql (dir, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                    " WHERE i < 3000) INSERT INTO entry (id, state, access_count, title)"
+                    " SELECT 'gone' || i, 3, 1, hex (zeroblob (1000)) FROM n;"
+                    "PRAGMA wal_checkpoint (TRUNCATE)");
+  g_assert_cmpint (g_stat (db, &st), ==, 0);
+  g_assert_cmpint (st.st_size, >, 5 << 20);
+  const int fd = open (db, O_WRONLY | O_CLOEXEC);
+  g_autofree char *zeroes = g_malloc0 (1 << 20);
+  g_assert_cmpint (pwrite (fd, zeroes, 1 << 20, 3 << 20), ==, 1 << 20);
+  close (fd);
+  encore_cache_close (fixture_open (dir, 0));
+  g_assert_true (g_file_set_contents (suspect, "", 0, NULL));
+  g_test_expect_message ("Encore", G_LOG_LEVEL_WARNING, "*the database is damaged*");
+  g_test_expect_message ("Encore", G_LOG_LEVEL_WARNING, "*made again from the files*2 songs*");
+  check_rebuilt (dir, FALSE);
+  g_test_assert_expected_messages ();
+  g_assert_false (g_file_test (suspect, G_FILE_TEST_EXISTS));
   fixture_remove (dir);
 }
 
@@ -487,6 +566,7 @@ main (int argc, char **argv)
   g_test_add_func ("/repair/orphan-and-dangling-are-put-right", test_audit);
   g_test_add_func ("/repair/sizes-sources-and-second-files", test_audit_sizes);
   g_test_add_func ("/repair/what-is-in-use-is-skipped", test_audit_beside);
+  g_test_add_func ("/repair/audit-holds-nobody-up", test_audit_holds_nobody_up);
   g_test_add_func ("/repair/damaged-file-is-quarantined-and-fetched-again", test_verify);
   g_test_add_func ("/repair/damaged-file-while-it-plays", test_verify_playing);
   g_test_add_data_func ("/repair/database-made-again", GINT_TO_POINTER (FALSE), test_rebuild);
