@@ -25,7 +25,60 @@ typedef struct {
   int injected, killed, noticed; /* runs */
 } Fault;
 
+/* Files two levels below PATH. */
+static guint
+count_songs (const char *path)
+{
+  g_autoptr (GDir) shards = g_dir_open (path, 0, NULL);
+  const char *name;
+  guint n = 0;
+
+  while (shards != NULL && (name = g_dir_read_name (shards)) != NULL) {
+    g_autofree char *shard = g_build_filename (path, name, NULL);
+    g_autoptr (GDir) files = g_dir_open (shard, 0, NULL);
+    while (files != NULL && g_dir_read_name (files) != NULL)
+      n++;
+  }
+  return n;
+}
+
 /* ---- runs */
+
+static gboolean
+is_import (Drive *drive)
+{
+  return strcmp (drive->scenario, "import") == 0;
+}
+
+/* The tool itself takes in what another bot left. */
+static int
+run_import (Drive *drive, const char *const *env)
+{
+  const char *const argv[] = {drive->tool, "--dir",  drive->cache,  "--jobs",
+                              "1",         "import", drive->import, NULL};
+
+  return spawn_wait (spawn_quiet (argv, env), SPAWN_HANG_MS);
+}
+
+/* Whatever happened to the first, the next import has all of it. */
+static void
+import_again (Drive *drive)
+{
+  static const char *const env[] = {"G_DEBUG=", NULL};
+  const int status = run_import (drive, env);
+  g_autofree char *what = spawn_describe (status);
+  g_autofree char *opus = g_build_filename (drive->cache, "opus", NULL);
+  g_autoptr (GDir) sources = g_dir_open (drive->import, 0, NULL);
+  guint expected = 6; /* of the template */
+
+  while (sources != NULL && g_dir_read_name (sources) != NULL)
+    expected++;
+  if (status < 0 || !WIFEXITED (status) || WEXITSTATUS (status) > 1)
+    drive_violation (drive, "import again: %s", what);
+  const guint there = count_songs (opus);
+  if (there != expected)
+    drive_violation (drive, "%u songs after the import, %u expected", there, expected);
+}
 
 static int
 run_with_shim (Fault *fault, int n)
@@ -55,6 +108,8 @@ run_with_shim (Fault *fault, int n)
 
   if (number == 0 && strcmp (drive->how, "kill") != 0)
     g_error ("crash-drive: --how %s", drive->how);
+  if (is_import (drive))
+    return run_import (drive, env);
   return spawn_wait (drive_start_with (drive, 1, extra, env), SPAWN_HANG_MS);
 }
 
@@ -108,6 +163,10 @@ run_boundary (Fault *fault, int n)
   if (strcmp (drive->scenario, "audit") == 0)
     template_must_run (drive, "audit", FALSE);
   drive_recover_and_check_faulty (drive);
+  if (is_import (drive)) {
+    import_again (drive);
+    drive_check (drive, FALSE);
+  }
   if (drive_violations () > before)
     printf ("#   %s %s%s at boundary %d: %s\n", drive->scenario, drive->how,
             drive->forever ? " for ever" : "", n, where);

@@ -9,6 +9,7 @@
  *   crash-drive fault ... --scenario NAME --how kill|EIO|ENOSPC|EROFS [--forever]
  *     [--then N]
  *   crash-drive damage ... --rounds N    the database is hit at random
+ *   crash-drive full ... --seconds N     on a disk that others have filled
  *   crash-drive power ... --device LOOP --fs ext4|xfs --mount DIR */
 #include "config.h"
 #include "drive.h"
@@ -323,17 +324,18 @@ run_once (Drive *drive)
 static const struct {
   const char *name;
   void (*run) (Drive *drive);
-} COMMANDS[] = {{"kill", run_kill},          {"roll", run_roll},
-                {"once", run_once},          {"check", drive_recover_and_check},
-                {"fault", drive_run_fault},  {"power", drive_run_power},
-                {"damage", drive_run_damage}};
+} COMMANDS[] = {{"kill", run_kill},           {"roll", run_roll},
+                {"once", run_once},           {"check", drive_recover_and_check},
+                {"fault", drive_run_fault},   {"power", drive_run_power},
+                {"damage", drive_run_damage}, {"full", drive_run_full}};
 
 static void
 drive_clear (Drive *drive)
 {
   char *const strings[] = {drive->worker, drive->base, drive->cache,    drive->marks,
                            drive->events, drive->shim, drive->scenario, drive->how,
-                           drive->device, drive->fs,   drive->mount};
+                           drive->device, drive->fs,   drive->mount,    drive->tool,
+                           drive->import};
 
   for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
     g_free (strings[i]);
@@ -372,6 +374,8 @@ parse (Drive *drive, int *argc, char ***argv)
       {"forever", 0, 0, G_OPTION_ARG_NONE, &drive->forever, NULL, NULL},
       {"then", 0, 0, G_OPTION_ARG_INT, &drive->then, NULL, NULL},
       {"step", 0, 0, G_OPTION_ARG_INT, &drive->step, NULL, NULL},
+      {"tool", 0, 0, G_OPTION_ARG_FILENAME, &drive->tool, NULL, NULL},
+      {"import", 0, 0, G_OPTION_ARG_FILENAME, &drive->import, NULL, NULL},
       {"device", 0, 0, G_OPTION_ARG_FILENAME, &drive->device, NULL, NULL},
       {"fs", 0, 0, G_OPTION_ARG_STRING, &drive->fs, NULL, NULL},
       {"mount", 0, 0, G_OPTION_ARG_FILENAME, &drive->mount, NULL, NULL},

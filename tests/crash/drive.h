@@ -19,6 +19,7 @@ typedef struct {
   gboolean forever;     /* all later calls fail, too */
   int step;             /* each STEP-th boundary */
   int then;             /* after a call that failed this many more, then killed; 0: never */
+  char *tool, *import; /* encore-cache and a directory, for the scenario "import" */
   /* loss of power */
   char *device, *fs, *mount; /* block device; "ext4" or "xfs"; directory, the cache is below it */
 } Drive;
@@ -56,6 +57,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Template, template_free)
 
 /* drive-damage.c */
 void drive_run_damage (Drive *drive);
+
+/* drive-full.c */
+void drive_run_full (Drive *drive);
 
 /* drive-fault.c */
 void drive_run_fault (Drive *drive);

@@ -11,11 +11,36 @@ fault () {
   drive fault --shim "$shim" --step $step "$@"
 }
 
+# import HOW [OPTION...]: encore-cache takes in two songs of another bot's, one to be kept as it is, one
+# to be encoded again
+song () {
+  ffmpeg -v error -f lavfi -i "aevalsrc=0.3*sin(2*PI*$2*t)+0.02*random(0):s=48000:d=2" -c:a "$3" "$old/$1" </dev/null
+}
+import () {
+  local how=$1
+  shift
+  fault --scenario import --how "$how" --tool "$abs_top_builddir/encore-cache" --import "$old" "$@" 2>/dev/null
+}
+old=$base/old
+mkdir "$old"
+why_no_import=
+command -v ffmpeg >/dev/null && song one_dQw4w9WgXcQ.webm 300 libopus && song two_jNQXAC9IVRw.ogg 500 libvorbis ||
+  why_no_import="no ffmpeg with opus and vorbis"
+
 for scenario in publish evict; do
   for how in kill EIO ENOSPC; do
     fault --scenario $scenario --how $how
     ok $? "$scenario: $how at every boundary"
   done
+done
+for how in kill EIO ENOSPC; do
+  name="import by encore-cache: $how at $([ "${CRASH_BOUNDARIES:-}" = all ] && echo every || echo each ninth) boundary"
+  if [ -n "$why_no_import" ]; then
+    skip "$name" "$why_no_import"
+    continue
+  fi
+  if [ "${CRASH_BOUNDARIES:-}" = all ]; then import $how; else import $how --step 9; fi
+  ok $? "$name"
 done
 # a commit that failed may still turn up in the log: killed a few calls after the failure
 fault --scenario publish --how EIO --then 3
@@ -36,6 +61,11 @@ if [ "${CRASH_BOUNDARIES:-}" = all ]; then
       fault --scenario $scenario --how $how --forever
       ok $? "$scenario: $how for ever from every boundary on"
     done
+  done
+  for how in EIO ENOSPC EROFS; do
+    [ -z "$why_no_import" ] || break
+    import $how --forever
+    ok $? "import by encore-cache: $how for ever from every boundary on"
   done
 fi
 finish
