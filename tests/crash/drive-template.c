@@ -175,11 +175,6 @@ acknowledge (Drive *drive, guint from, guint to)
   }
 }
 
-/* Schema version 2, which had less. */
-static const char DOWNGRADE[] =
-    "DROP INDEX entry_lived; DROP INDEX entry_history; ALTER TABLE entry DROP COLUMN lived_at;"
-    "DELETE FROM total WHERE k IN ('lived', 'seen'); PRAGMA user_version = 2";
-
 static void
 prepare (Drive *drive, const char *scenario)
 {
@@ -193,7 +188,7 @@ prepare (Drive *drive, const char *scenario)
     leave_disagreeing (drive);
     first = 2;
   } else if (strcmp (scenario, "migrate") == 0) {
-    change_rows (drive, DOWNGRADE);
+    change_rows (drive, DRIVE_DOWNGRADE);
   } else if (strcmp (scenario, "rebuild") == 0) {
     g_autofree char *db = g_build_filename (drive->cache, "encore.db", NULL);
     g_unlink (db);

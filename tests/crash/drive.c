@@ -10,6 +10,7 @@
  *     [--then N]
  *   crash-drive damage ... --rounds N    the database is hit at random
  *   crash-drive full ... --seconds N     on a disk that others have filled
+ *   crash-drive version ... --rounds N   beside a newer and an older version
  *   crash-drive power ... --device LOOP --fs ext4|xfs --mount DIR */
 #include "config.h"
 #include "drive.h"
@@ -324,10 +325,15 @@ run_once (Drive *drive)
 static const struct {
   const char *name;
   void (*run) (Drive *drive);
-} COMMANDS[] = {{"kill", run_kill},           {"roll", run_roll},
-                {"once", run_once},           {"check", drive_recover_and_check},
-                {"fault", drive_run_fault},   {"power", drive_run_power},
-                {"damage", drive_run_damage}, {"full", drive_run_full}};
+} COMMANDS[] = {{"kill", run_kill},
+                {"roll", run_roll},
+                {"once", run_once},
+                {"check", drive_recover_and_check},
+                {"fault", drive_run_fault},
+                {"power", drive_run_power},
+                {"damage", drive_run_damage},
+                {"full", drive_run_full},
+                {"version", drive_run_version}};
 
 static void
 drive_clear (Drive *drive)

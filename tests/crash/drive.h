@@ -19,7 +19,7 @@ typedef struct {
   gboolean forever;     /* all later calls fail, too */
   int step;             /* each STEP-th boundary */
   int then;             /* after a call that failed this many more, then killed; 0: never */
-  char *tool, *import; /* encore-cache and a directory, for the scenario "import" */
+  char *tool, *import;  /* encore-cache and a directory, for the scenario "import" */
   /* loss of power */
   char *device, *fs, *mount; /* block device; "ext4" or "xfs"; directory, the cache is below it */
 } Drive;
@@ -54,6 +54,14 @@ void template_free (Template *self);
 /* Runs SCENARIO without faults; the store may complain of what it finds. */
 void template_must_run (Drive *drive, const char *scenario, gboolean dies);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Template, template_free)
+
+/* SQL: schema version 2, which had less. */
+#define DRIVE_DOWNGRADE \
+  "DROP INDEX entry_lived; DROP INDEX entry_history; ALTER TABLE entry DROP COLUMN lived_at;" \
+  "DELETE FROM total WHERE k IN ('lived', 'seen'); PRAGMA user_version = 2"
+
+/* drive-version.c */
+void drive_run_version (Drive *drive);
 
 /* drive-damage.c */
 void drive_run_damage (Drive *drive);

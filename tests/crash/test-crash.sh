@@ -16,4 +16,6 @@ drive roll --seconds "$seconds" --procs 4 --threads 3 --max-ms $max_ms --budget 
 ok $? "processes come and go beside live peers"
 drive damage --rounds "${CRASH_DAMAGES:-100}"
 ok $? "the database damaged at random: every song is there"
+drive version --rounds $((rounds / 40)) --delay 0
+ok $? "beside a newer and an older version: refused in words, those there go on, migrated at the end"
 finish
