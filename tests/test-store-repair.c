@@ -524,7 +524,7 @@ test_migrate (void)
 
   make_version_2 (dir);
   EncoreCache *cache = fixture_open (dir, 0);
-  g_assert_cmpint (fixture_number (dir, "PRAGMA user_version"), ==, 3);
+  g_assert_cmpint (fixture_number (dir, "PRAGMA user_version"), ==, 4);
   g_assert_true (is_hit (cache, A, FALSE));
   g_assert_true (is_hit (cache, "aliasaliasA", FALSE));
   g_assert_cmpint (plays_of (cache, A), ==, 4);
