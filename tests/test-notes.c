@@ -107,15 +107,16 @@ test_budget (Rig *rig, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (encore_cache_spend (rig->cache, 0, 1000, &error));
-  g_assert_true (encore_cache_spend (rig->cache, 999, 1000, &error));
-  g_assert_true (encore_cache_spend (rig->cache, 0, 1000, &error));
-  g_assert_true (encore_cache_spend (rig->cache, 500, 1000, &error)); /* known only afterwards */
-  g_assert_false (encore_cache_spend (rig->cache, 0, 1000, &error));
-  g_assert_true (encore_cache_spend (rig->cache, 0, 2000, &error));
-  g_assert_true (encore_cache_spend (rig->cache, 7, 0, &error));
+  g_autoptr (EncoreCache) other = fixture_open (rig->dir, 0);
+
+  g_assert_cmpint (encore_cache_get_spent (rig->cache), ==, 0);
+  g_assert_true (encore_cache_spend (rig->cache, 999, &error));
+  g_assert_true (encore_cache_spend (other, 500, &error));
+  g_assert_cmpint (encore_cache_get_spent (rig->cache), ==, 1499);
   pass (rig, "86400");
-  g_assert_true (encore_cache_spend (rig->cache, 0, 1000, &error));
+  g_assert_cmpint (encore_cache_get_spent (other), ==, 0);
+  g_assert_true (encore_cache_spend (rig->cache, 7, &error));
+  g_assert_cmpint (encore_cache_get_spent (other), ==, 7);
   g_assert_no_error (error);
 }
 

@@ -2,45 +2,22 @@
  * The room's state machine.  What sounds is owned by the player; the room decides what comes next.
  */
 #include "config.h"
-#include "bot/encore-room.h"
+#include "bot/encore-room-private.h"
 
+#include "bot/encore-keeper.h"
 #include "bot/encore-text.h"
+#include "store/encore-notes.h"
 
 #define HISTORY_MAX 50
 
-struct EncoreRoom {
-  EncorePlugin *plugin;
-  bot_id id;    /* the voice room; key of the table */
-  bot_id voice; /* 0: the host ended it */
-  bot_id chat;  /* where news of this room are told */
-  EncoreVoice *ring;
-  EncorePlayer *player;
-  EncoreQueue *queue;
-  EncoreTrack *current; /* (nullable) being prepared or sounding */
-  guint song;           /* the player's number for CURRENT; 0: still preparing */
-  EncoreTrack *next;    /* (not owned) head of the queue, given to the player */
-  guint next_song;      /* its number; 0: none given */
-  gboolean paused;
-  EncoreLoop loop;
-  GPtrArray *history; /* EncoreListed, newest first */
-  GPtrArray *listed;  /* EncoreListed (nullable) */
-  GSource *idle;      /* leaves the voice room when it fires */
-  guint tracks;       /* our share of plugin->tracks */
-};
-
-static void advance (EncoreRoom *self);
-static void look_ahead (EncoreRoom *self);
-
-#define say(self, ...) encore_host_reply ((self)->plugin->host, (self)->chat, 0, __VA_ARGS__)
-
-/* Keeps the plugin's idea of what is still to do. */
-static void
-count_tracks (EncoreRoom *self)
+void
+encore_room_count_tracks (EncoreRoom *self)
 {
   const guint now = encore_queue_get_length (self->queue) + (self->current != NULL);
 
   g_atomic_int_add (&self->plugin->tracks, (int) now - (int) self->tracks);
   self->tracks = now;
+  encore_keeper_touch (self->plugin->keeper, self);
 }
 
 /* ---- leaving when nothing sounds for a while */
@@ -85,8 +62,8 @@ remember_played (EncoreRoom *self, const EncoreTrack *track)
 }
 
 /* Playing never removes a cached song; the log says so, since other bots do it differently. */
-static void
-finish_current (EncoreRoom *self, const char *why)
+void
+encore_room_finish_current (EncoreRoom *self, const char *why)
 {
   EncoreTrack *track = g_steal_pointer (&self->current);
 
@@ -97,6 +74,8 @@ finish_current (EncoreRoom *self, const char *why)
     g_info ("cleanup: kept %s (%s) because it is cached", text, why);
   }
   self->song = 0;
+  self->resume_ms = 0;
+  self->hold = FALSE;
   if (self->loop == ENCORE_LOOP_QUEUE && track->state == ENCORE_TRACK_READY) {
     track->counted = FALSE;
     encore_queue_append (self->queue, track);
@@ -137,24 +116,51 @@ look_up (EncoreRoom *self, EncoreTrack *track, gboolean play)
 }
 
 static void
+tell_passed_over (EncoreRoom *self)
+{
+  if (self->passed_over > 1)
+    say (self, "%u more songs that are not in the cache were passed over.", self->passed_over - 1);
+  self->passed_over = 0;
+}
+
+static void
 drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error)
 {
-  g_autofree char *sentence = encore_text_error (error);
+  g_autofree char *sentence = encore_plugin_sentence (self->plugin, error);
   g_autofree char *name = g_strdup (encore_track_get_name (track));
+  const gboolean throttled = g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_THROTTLED);
 
   g_warning ("fetch: %s: %s", name, error->message);
-  say (self, "Cannot play %s: %s", name, sentence);
+  /* a queue of songs that cannot be had now is not worth a line each */
+  if (!throttled || self->passed_over == 0)
+    say (self, "Cannot play %s: %s", name, sentence);
+  self->passed_over += throttled;
   if (track == self->current) {
     g_clear_pointer (&self->current, encore_track_free);
-    advance (self);
+    self->resume_ms = 0;
+    self->hold = FALSE;
+    encore_room_advance (self);
   } else {
     encore_queue_drop (self->queue, track);
-    look_ahead (self);
+    encore_room_look_ahead (self);
   }
-  count_tracks (self);
+  encore_room_count_tracks (self);
 }
 
 static void start_current (EncoreRoom *self);
+
+/* There a song of the same user may have waited for this one. */
+static void
+look_ahead_elsewhere (EncoreRoom *self)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, self->plugin->rooms);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (value != self && ((EncoreRoom *) value)->current != NULL)
+      encore_room_look_ahead (value);
+}
 
 static void
 on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
@@ -165,15 +171,18 @@ on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
   track->waiter = NULL;
   if (error != NULL) {
     drop_failed (self, track, error);
+    look_ahead_elsewhere (self);
     return;
   }
   track->id = result->id;
   track->counted = result->fetched;
   track->state = ENCORE_TRACK_READY;
+  encore_keeper_touch (self->plugin->keeper, self);
   if (track == self->current)
     start_current (self);
   else
-    look_ahead (self);
+    encore_room_look_ahead (self);
+  look_ahead_elsewhere (self);
 }
 
 static void
@@ -203,8 +212,8 @@ log_lookup (const EncoreTrack *track, gboolean hit)
 
 /* A queued song is looked up once: people see its title, and it stays in the cache until its turn.
  */
-static void
-learn (EncoreRoom *self, EncoreTrack *track)
+void
+encore_room_learn (EncoreRoom *self, EncoreTrack *track)
 {
   if (track->state != ENCORE_TRACK_WAITING)
     return;
@@ -227,12 +236,13 @@ on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
   track->title = g_strdup (found[0].title);
   track->duration_ms = found[0].duration_ms;
   track->state = ENCORE_TRACK_WAITING;
+  encore_keeper_touch (self->plugin->keeper, self);
   if (track == self->current) {
     start_current (self);
     return;
   }
-  learn (self, track);
-  look_ahead (self);
+  encore_room_learn (self, track);
+  encore_room_look_ahead (self);
 }
 
 static void
@@ -242,13 +252,48 @@ search_track (EncoreRoom *self, EncoreTrack *track)
                                        on_found, track);
 }
 
+static gboolean
+is_fetched_for (const EncoreTrack *track, guint64 user)
+{
+  return track != NULL && track->user == user && track->state == ENCORE_TRACK_FETCHING;
+}
+
+static guint
+count_fetched_for (EncorePlugin *plugin, guint64 user)
+{
+  GHashTableIter iter;
+  gpointer value;
+  guint n = 0;
+
+  g_hash_table_iter_init (&iter, plugin->rooms);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    const EncoreRoom *room = value;
+    n += is_fetched_for (room->current, user);
+    for (guint i = 0; i < encore_queue_get_length (room->queue); i++)
+      n += is_fetched_for (encore_queue_peek (room->queue, i), user);
+  }
+  return n;
+}
+
+/* Nobody keeps all jobs busy with what is not his turn yet; and what the site refuses now may be
+ * had when its turn comes. */
+static gboolean
+may_prefetch (EncoreRoom *self, const EncoreTrack *track)
+{
+  const int limit = self->plugin->config->per_user_jobs;
+
+  return encore_cache_backoff_left (self->plugin->cache) == 0 &&
+         (limit == 0 || track->user == 0 ||
+          count_fetched_for (self->plugin, track->user) < (guint) limit);
+}
+
 /* Somebody else may have fetched it since it was looked up. */
 static void
 fetch_if_missing (EncoreRoom *self, EncoreTrack *track)
 {
   g_autoptr (EncoreHandle) handle = look_up (self, track, FALSE);
 
-  if (handle == NULL)
+  if (handle == NULL && may_prefetch (self, track))
     fetch_track (self, track);
 }
 
@@ -257,16 +302,19 @@ play_current (EncoreRoom *self, EncoreHandle *handle)
 {
   g_autoptr (GError) error = NULL;
 
-  self->song = encore_player_play (self->player, &self->current->id, handle, 0, &error);
+  const gboolean paused = self->hold;
+  if (self->paused != paused)
+    encore_player_set_paused (self->player, paused);
+  self->paused = paused;
+  self->hold = FALSE;
+  self->song =
+      encore_player_play (self->player, &self->current->id, handle, self->resume_ms, &error);
   if (self->song == 0) {
     drop_failed (self, self->current, error);
     return;
   }
-  if (self->paused) {
-    self->paused = FALSE;
-    encore_player_set_paused (self->player, FALSE);
-  }
-  look_ahead (self);
+  tell_passed_over (self);
+  encore_room_look_ahead (self);
 }
 
 /* The current song's turn has come: the cache is asked before anything else. */
@@ -292,26 +340,28 @@ start_current (EncoreRoom *self)
 }
 
 /* Takes the next song of the queue, or falls silent. */
-static void
-advance (EncoreRoom *self)
+void
+encore_room_advance (EncoreRoom *self)
 {
   if (self->current != NULL)
     return;
   self->next = NULL;
   self->next_song = 0;
   self->current = encore_queue_take (self->queue, 0);
-  count_tracks (self);
+  encore_room_count_tracks (self);
   set_idle (self, self->current == NULL);
   if (self->current != NULL)
     start_current (self);
-  else if (self->voice != 0)
+  else
+    tell_passed_over (self);
+  if (self->current == NULL && self->voice != 0)
     encore_host_now_playing (self->plugin->host, self->voice, "");
 }
 
 /* ---- what follows */
 
-static void
-forget_next (EncoreRoom *self)
+void
+encore_room_forget_next (EncoreRoom *self)
 {
   if (self->next_song != 0)
     encore_player_set_next (self->player, NULL, NULL, NULL);
@@ -326,7 +376,7 @@ offer_next (EncoreRoom *self, EncoreTrack *track)
 
   if (self->song == 0 || (track == self->next && self->next_song != 0))
     return;
-  forget_next (self);
+  encore_room_forget_next (self);
   EncoreHandle *handle = look_up (self, track, TRUE);
   if (handle == NULL)
     return;
@@ -338,8 +388,8 @@ offer_next (EncoreRoom *self, EncoreTrack *track)
 }
 
 /* Gives the player what follows without a gap, and fetches the songs whose turn is near. */
-static void
-look_ahead (EncoreRoom *self)
+void
+encore_room_look_ahead (EncoreRoom *self)
 {
   const guint ahead = MAX (self->plugin->config->prefetch, 0);
 
@@ -361,7 +411,7 @@ look_ahead (EncoreRoom *self)
   }
   EncoreTrack *head = encore_queue_peek (self->queue, 0);
   if (head == NULL || head->state != ENCORE_TRACK_READY)
-    forget_next (self);
+    encore_room_forget_next (self);
   else
     offer_next (self, head);
 }
@@ -389,6 +439,7 @@ on_started (guint song, gint64 sent_us, gpointer data)
     say (self, "Playing: %s (%s)", encore_track_get_name (track), length);
   track->announce = FALSE;
   track->asked_us = 0;
+  self->resume_ms = 0;
   if (self->voice != 0)
     encore_host_now_playing (self->plugin->host, self->voice, encore_track_get_name (track));
   remember_played (self, track);
@@ -408,19 +459,19 @@ on_ended (guint song, gint64 played_ms, gpointer data)
   if (follows != 0 && next == self->current) { /* loop song */
     self->song = follows;
     self->current->counted = FALSE;
-    look_ahead (self);
+    encore_room_look_ahead (self);
     return;
   }
-  finish_current (self, "played to its end");
+  encore_room_finish_current (self, "played to its end");
   if (follows == 0) {
-    advance (self);
+    encore_room_advance (self);
     return;
   }
   self->current = encore_queue_take (self->queue, 0);
   self->current->asked_us = 0;
   self->song = follows;
-  count_tracks (self);
-  look_ahead (self);
+  encore_room_count_tracks (self);
+  encore_room_look_ahead (self);
 }
 
 static void
@@ -438,8 +489,8 @@ on_failed (guint song, const GError *error, gpointer data)
   g_autofree char *sentence = encore_text_error (error);
   g_warning ("play: %s: %s", self->current->id.id, error->message);
   say (self, "%s broke off: %s", encore_track_get_name (self->current), sentence);
-  finish_current (self, "broke off");
-  advance (self);
+  encore_room_finish_current (self, "broke off");
+  encore_room_advance (self);
 }
 
 static const EncorePlayerEvents PLAYER_EVENTS = {on_started, on_ended, on_failed};
@@ -512,17 +563,19 @@ encore_room_for (EncorePlugin *plugin, const EncoreRequest *request)
   self->history = g_ptr_array_new_with_free_func ((GDestroyNotify) encore_listed_free);
   open_voice (self, request->voice);
   g_hash_table_replace (plugin->rooms, &self->id, self);
+  encore_keeper_take_up (plugin->keeper, self);
   return self;
 }
 
 void
 encore_room_free (EncoreRoom *self)
 {
+  encore_keeper_leave (self->plugin->keeper, self);
   set_idle (self, FALSE);
   close_voice (self);
   g_clear_pointer (&self->current, encore_track_free);
   encore_queue_clear (self->queue);
-  count_tracks (self);
+  encore_room_count_tracks (self);
   encore_queue_free (self->queue);
   g_ptr_array_unref (self->history);
   g_clear_pointer (&self->listed, g_ptr_array_unref);
@@ -537,161 +590,7 @@ encore_room_voice_gone (EncoreRoom *self, bot_id voice, bot_result why)
   g_warning ("room: the host ended the voice (%d); the queue is kept", why);
   if (self->current != NULL) {
     encore_queue_prepend (self->queue, g_steal_pointer (&self->current));
-    count_tracks (self);
+    encore_room_count_tracks (self);
   }
   close_voice (self);
-}
-
-/* ---- what people do */
-
-EncoreQueue *
-encore_room_get_queue (EncoreRoom *self)
-{
-  return self->queue;
-}
-
-const EncoreTrack *
-encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused)
-{
-  if (position_ms != NULL)
-    *position_ms = self->song != 0 ? encore_player_get_position_ms (self->player) : 0;
-  if (paused != NULL)
-    *paused = self->paused;
-  return self->current;
-}
-
-char *
-encore_room_get_pipeline (EncoreRoom *self)
-{
-  if (self->player == NULL || self->song == 0)
-    return NULL;
-  return encore_player_pipeline_line (self->player, encore_cache_get_dir (self->plugin->cache));
-}
-
-static gboolean
-check_limits (EncoreRoom *self, const EncoreTrack *track, const EncoreRequest *request)
-{
-  const EncoreConfig *config = self->plugin->config;
-
-  if (encore_queue_get_length (self->queue) >= (guint) config->queue_max) {
-    encore_answer (request, "The queue is full (%d songs).", config->queue_max);
-    return FALSE;
-  }
-  if (config->per_user > 0 &&
-      encore_queue_count_user (self->queue, track->user) >= (guint) config->per_user) {
-    encore_answer (request, "You have %d songs waiting already; that is the limit.",
-                   config->per_user);
-    return FALSE;
-  }
-  return TRUE;
-}
-
-void
-encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *request)
-{
-  self->chat = request->room;
-  if (!check_limits (self, track, request)) {
-    encore_track_free (track);
-    return;
-  }
-  const gboolean was_idle = self->current == NULL;
-  track->room = self;
-  const guint position = encore_queue_append (self->queue, track);
-  count_tracks (self);
-  if (was_idle) {
-    advance (self);
-    if (self->current == track && self->song == 0)
-      encore_answer (request,
-                     track->state == ENCORE_TRACK_SEARCHING ? "Searching: %s" : "Fetching: %s",
-                     encore_track_get_name (track));
-    return;
-  }
-  track->asked_us = 0; /* it waits for its turn: no time to the first packet */
-  learn (self, track);
-  look_ahead (self);
-  encore_answer (request, "Queued as #%u: %s", position + 1, encore_track_get_name (track));
-}
-
-void
-encore_room_queue_changed (EncoreRoom *self)
-{
-  if (self->next != NULL && self->next != self->current &&
-      self->next != encore_queue_peek (self->queue, 0))
-    self->next = NULL; /* freed or moved; the number still tells the player */
-  count_tracks (self);
-  if (self->player != NULL)
-    look_ahead (self);
-}
-
-gboolean
-encore_room_skip (EncoreRoom *self)
-{
-  if (self->current == NULL)
-    return FALSE;
-  if (self->player != NULL && self->song != 0)
-    forget_next (self);
-  const gboolean sounding = self->song != 0;
-  finish_current (self, "skipped");
-  if (sounding && encore_queue_get_length (self->queue) == 0)
-    encore_player_stop (self->player);
-  advance (self);
-  /* a song that must be fetched first leaves the old one no right to go on */
-  if (sounding && self->current != NULL && self->song == 0)
-    encore_player_stop (self->player);
-  return TRUE;
-}
-
-gboolean
-encore_room_stop (EncoreRoom *self)
-{
-  if (self->current == NULL && encore_queue_get_length (self->queue) == 0)
-    return FALSE;
-  self->loop = ENCORE_LOOP_OFF;
-  encore_queue_clear (self->queue);
-  if (self->player != NULL) {
-    forget_next (self);
-    encore_player_stop (self->player);
-  }
-  finish_current (self, "stopped");
-  advance (self);
-  return TRUE;
-}
-
-gboolean
-encore_room_set_paused (EncoreRoom *self, gboolean paused)
-{
-  if (self->song == 0 || self->paused == paused)
-    return FALSE;
-  self->paused = paused;
-  encore_player_set_paused (self->player, paused);
-  return TRUE;
-}
-
-void
-encore_room_set_loop (EncoreRoom *self, EncoreLoop loop)
-{
-  self->loop = loop;
-  forget_next (self);
-  look_ahead (self);
-}
-
-GPtrArray *
-encore_room_get_history (EncoreRoom *self)
-{
-  return self->history;
-}
-
-void
-encore_room_set_listed (EncoreRoom *self, GPtrArray *listed)
-{
-  g_clear_pointer (&self->listed, g_ptr_array_unref);
-  self->listed = g_ptr_array_ref (listed);
-}
-
-const EncoreListed *
-encore_room_get_listed (EncoreRoom *self, guint number)
-{
-  if (self->listed == NULL || number == 0 || number > self->listed->len)
-    return NULL;
-  return self->listed->pdata[number - 1];
 }

@@ -89,7 +89,11 @@ encore_cache_backoff_end (EncoreCache *self, gint64 *was, GError **error)
          encore_db_end (self->db,
                         encore_db_run (self->db, error,
                                        "DELETE FROM note WHERE k IN ('backoff_until', 'backoff_s')",
-                                       ""),
+                                       "") &&
+                            encore_db_run (self->db, error,
+                                           "UPDATE entry SET fail_until = 0"
+                                           " WHERE state = 3 AND fail_code = 'throttled'",
+                                           ""),
                         error);
 }
 
@@ -109,20 +113,28 @@ encore_cache_take_turn (EncoreCache *self, gint64 interval_ms, GError **error)
   return encore_db_end (self->db, ok, error) ? turn_ms - now_ms : -1;
 }
 
-gboolean
-encore_cache_spend (EncoreCache *self, gint64 bytes, gint64 budget_bytes, GError **error)
+static gint64
+read_spent (sqlite3 *db)
 {
-  const gint64 today = now_s () / DAY_S;
+  return read_note (db, "spent_day") == now_s () / DAY_S ? read_note (db, "spent_bytes") : 0;
+}
 
+gint64
+encore_cache_get_spent (EncoreCache *self)
+{
+  g_mutex_lock (&self->db->read_mutex);
+  const gint64 spent = read_spent (self->db->reader);
+  g_mutex_unlock (&self->db->read_mutex);
+  return spent;
+}
+
+gboolean
+encore_cache_spend (EncoreCache *self, gint64 bytes, GError **error)
+{
   if (!encore_db_begin (self->db, error))
     return FALSE;
-  const gboolean same_day = read_note (self->db->writer, "spent_day") == today;
-  const gint64 spent = same_day ? read_note (self->db->writer, "spent_bytes") : 0;
-  if ((budget_bytes > 0 && spent >= budget_bytes) || bytes == 0) {
-    encore_db_end (self->db, FALSE, NULL);
-    return budget_bytes == 0 || spent < budget_bytes;
-  }
-  const gboolean ok = write_note (self, "spent_day", today, error) &&
-                      write_note (self, "spent_bytes", spent + bytes, error);
+  const gint64 spent = read_spent (self->db->writer) + bytes;
+  const gboolean ok = write_note (self, "spent_day", now_s () / DAY_S, error) &&
+                      write_note (self, "spent_bytes", spent, error);
   return encore_db_end (self->db, ok, error);
 }

@@ -27,9 +27,9 @@ gboolean encore_cache_backoff_end (EncoreCache *self, gint64 *was, GError **erro
  * asks.  Returns: how long to wait for it, in ms; -1 with ERROR. */
 gint64 encore_cache_take_turn (EncoreCache *self, gint64 interval_ms, GError **error);
 
-/* encore_cache_spend: BYTES of a budget of BUDGET_BYTES a day (0: no limit) are used up; days are
- * those of UTC.  Returns: FALSE if it was used up already, or with ERROR. */
-gboolean encore_cache_spend (EncoreCache *self, gint64 bytes, gint64 budget_bytes, GError **error);
+/* encore_cache_spend: BYTES of a budget are used up; encore_cache_get_spent: of today's (UTC). */
+gboolean encore_cache_spend (EncoreCache *self, gint64 bytes, GError **error);
+gint64 encore_cache_get_spent (EncoreCache *self);
 
 /* ---- searches (encore-search.c) */
 
@@ -85,6 +85,7 @@ typedef struct {
   char *words, *title, *user_name;
   gint64 duration_ms;
 } EncoreWaitingSong;
+void encore_waiting_song_free (gpointer song);
 
 typedef struct {
   char *name; /* of the room, the same after a restart */

@@ -8,8 +8,8 @@ struct EncoreOwnership {
   EncoreIdLock *lock;
 };
 
-static void
-waiting_free (gpointer data)
+void
+encore_waiting_song_free (gpointer data)
 {
   EncoreWaitingSong *self = data;
 
@@ -36,7 +36,7 @@ encore_kept_room_add (EncoreKeptRoom *self, const char *id, const char *words, c
   EncoreWaitingSong *song = g_new (EncoreWaitingSong, 1);
 
   if (self->songs == NULL)
-    self->songs = g_ptr_array_new_with_free_func (waiting_free);
+    self->songs = g_ptr_array_new_with_free_func (encore_waiting_song_free);
   *song = (EncoreWaitingSong){.id = g_strdup (id != NULL ? id : ""),
                               .words = g_strdup (words != NULL ? words : ""),
                               .title = g_strdup (title != NULL ? title : ""),
