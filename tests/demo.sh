@@ -24,7 +24,12 @@ if [ -z "$url" ]; then
   exec 8>"$dir/stdin"
   read -r _ address <"$dir/ready"
   ytdlp=$(bash tests/site/make-wrapper.sh "$dir" "$address")
-  url=https://www.youtube.com/watch?v=tuneAAAAAAA
+  # "Return to Home" by Kenta Cho, from the game Tumiki Fighters; BSD-2-Clause
+  url=https://www.youtube.com/watch?v=returnHomeA
+  if [ -f "$top/tests/media/no-music" ]; then
+    echo "no real music: $(cat "$top/tests/media/no-music"); a synthetic tune instead"
+    url=https://www.youtube.com/watch?v=tuneAAAAAAA
+  fi
 fi
 
 cat > "$dir/bot.conf" <<CONF
@@ -42,5 +47,18 @@ echo "--- first play: not in the cache"
 echo "?play $url" | "$top/encore-bot" --config "$dir/bot.conf" --wait-idle console
 mv "$dir/voice.opus" "$dir/first.opus"
 echo "--- second play, another process: from the cache"
-printf '?play %s\n?cache\n' "$url" | "$top/encore-bot" --config "$dir/bot.conf" --wait-idle console
+# asked once it has opened the cache, like a bot that has been up for a while
+mkfifo "$dir/chat"
+"$top/encore-bot" --config "$dir/bot.conf" --wait-idle console <"$dir/chat" 2>&1 | {
+  exec 7>"$dir/chat"
+  while IFS= read -r line; do
+    echo "$line"
+    case $line in
+    *'store: opened'*)
+      printf '?play %s\n?cache info %s\n?cache\n' "$url" "$url" >&7
+      exec 7>&-
+      ;;
+    esac
+  done
+}
 echo "--- to listen to what the room heard: build/demo/voice.opus"

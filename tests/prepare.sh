@@ -10,11 +10,14 @@ missing=()
 while read -r package; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done < tests/packages.txt
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+# the music of the tests is downloaded by tests/site/make-media.sh, which needs the lists
+if [ ${#missing[@]} -gt 0 ] || ! apt-cache show tumiki-fighters-data >/dev/null 2>&1; then
+  $sudo apt-get update -qq || true
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing: ${missing[*]}"
-  sudo=
-  [ "$(id -u)" = 0 ] || sudo=sudo
-  $sudo apt-get update -qq
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
     "${missing[@]}" >/dev/null
 fi

@@ -81,6 +81,15 @@ site_stop (Site *self)
   g_free (self);
 }
 
+char *
+site_get_no_music (void)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_BUILT, "media", "no-music", NULL);
+  char *reason = NULL;
+
+  return g_file_get_contents (path, &reason, NULL, NULL) ? g_strstrip (reason) : NULL;
+}
+
 const char *
 site_get_ytdlp (Site *self)
 {

@@ -10,6 +10,8 @@ typedef struct Site Site;
  * python3: *WHY (transfer none). */
 Site *site_start (const char **why);
 void site_stop (Site *self);
+/* Why the catalogue has no real songs; NULL if it has. (transfer full) */
+char *site_get_no_music (void);
 /* The program for the option ytdlp. */
 const char *site_get_ytdlp (Site *self);
 /* "requests", "bytes" or "peak" of KEY such as "media/tuneAAAAAAA/251"; 0 if it was never asked. */

@@ -103,6 +103,37 @@ test_no (void)
   g_assert_false (encore_media_id_from_user (NULL, &id));
 }
 
+/* The table that yt-dlp's own patterns made, see ids/make-vectors.py. */
+static void
+test_vectors (void)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "ids", "vectors.tsv", NULL);
+  g_autofree char *table = NULL;
+  g_autoptr (GError) error = NULL;
+  guint asked = 0;
+
+  g_file_get_contents (path, &table, NULL, &error);
+  g_assert_no_error (error);
+  g_auto (GStrv) lines = g_strsplit (table, "\n", -1);
+  for (char **line = lines; *line != NULL; line++) {
+    g_auto (GStrv) cells = g_strsplit (*line, "\t", -1);
+    EncoreMediaId id;
+    /* a NUL ends a string here; test-ids.sh asks about those */
+    if (g_strv_length (cells) != 3 || g_str_has_prefix (*line, "# ") || strstr (*line, "\\000"))
+      continue;
+    g_autofree char *text = g_strcompress (cells[0]);
+    const char *said = encore_media_id_from_user (text, &id) ? id.id : "-";
+    char *either = strchr (cells[2], '?');
+    if (either != NULL)
+      *either = '\0';
+    if (strcmp (said, cells[2]) != 0 && (either == NULL || strcmp (said, "-") != 0))
+      g_error ("%s in '%s', must be %s%s", said, cells[0], cells[2],
+               either != NULL ? " or none" : "");
+    asked++;
+  }
+  g_assert_cmpuint (asked, >, 400);
+}
+
 /* Four spellings of the last letter are one song. */
 static void
 test_last_letter (void)
@@ -176,6 +207,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/id/links-of-one-video", test_yes);
   g_test_add_func ("/id/everything-else-is-none", test_no);
+  g_test_add_func ("/id/vectors-of-yt-dlp", test_vectors);
   g_test_add_func ("/id/last-letter-is-canonical", test_last_letter);
   g_test_add_func ("/id/forms-and-back", test_forms);
   g_test_add_func ("/id/random-texts", test_random);

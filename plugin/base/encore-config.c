@@ -236,6 +236,15 @@ describe_range (const EncoreOption *option)
   }
 }
 
+/* The units that may follow the number, for the error. */
+static const char *
+describe_units (const EncoreOption *option)
+{
+  if (option->type == ENCORE_OPTION_SIZE)
+    return " (B, KiB, MiB, GiB, TiB)";
+  return option->type == ENCORE_OPTION_DURATION ? " (ms, s, min, h, d)" : "";
+}
+
 static gboolean
 parse_in_range (const EncoreOption *option, const char *text, double *out)
 {
@@ -300,8 +309,8 @@ encore_config_set (EncoreConfig *self, const char *key, const char *value, GErro
     g_autofree char *range =
         option->type == ENCORE_OPTION_STRING ? g_strdup ("valid UTF-8") : describe_range (option);
     g_autofree char *shown = g_strescape (trimmed, NULL);
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "%s = '%.64s' is not %s", key, shown,
-                 range);
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "%s = '%.64s' is not %s%s", key, shown,
+                 range, describe_units (option));
     return FALSE;
   }
   return TRUE;

@@ -21,7 +21,8 @@ struct EncoreOggReader {
   gint64 wants;        /* bytes that must be there to go on */
   gint64 offset;       /* of the next page */
   gint64 audio_offset; /* of the first page after the headers; 0: not reached */
-  guint n_headers;     /* header packets eaten */
+  GBytes *headers[2];  /* OpusHead, OpusTags */
+  guint n_headers;     /* of them read */
   gint64 index;        /* of the next packet */
   gboolean have_serial, ended;
   guint32 serial, sequence;
@@ -53,6 +54,8 @@ encore_ogg_reader_free (EncoreOggReader *self)
 {
   if (self == NULL)
     return;
+  for (guint i = 0; i < self->n_headers; i++)
+    g_bytes_unref (self->headers[i]);
   g_free (self->page);
   g_byte_array_unref (self->packet);
   g_free (self);
@@ -69,6 +72,15 @@ gint64
 encore_ogg_reader_wants (EncoreOggReader *self)
 {
   return self->wants;
+}
+
+void
+encore_ogg_reader_get_headers (EncoreOggReader *self, const guint8 **head, gsize *head_len,
+                               const guint8 **tags, gsize *tags_len)
+{
+  g_return_if_fail (self->n_headers == 2);
+  *head = g_bytes_get_data (self->headers[0], head_len);
+  *tags = g_bytes_get_data (self->headers[1], tags_len);
 }
 
 static EncoreOggResult
@@ -230,8 +242,8 @@ read_headers (EncoreOggReader *self, GError **error)
       return result;
     if (len < 8 || memcmp (packet, self->n_headers == 0 ? "OpusHead" : "OpusTags", 8) != 0)
       return damaged (error, "no Ogg Opus", 0);
+    self->headers[self->n_headers++] = g_bytes_new (packet, len);
     g_byte_array_set_size (self->packet, 0);
-    self->n_headers++;
   }
   self->audio_offset = self->offset;
   return ENCORE_OGG_PACKET;

@@ -204,3 +204,56 @@ encore_ogg_verify (int fd, gint64 *packets, GError **error)
     *packets = n;
   return result == ENCORE_OGG_END;
 }
+
+/* ---- any codec */
+
+static gboolean
+bad_page (const char *what, gint64 offset, GError **error)
+{
+  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "%s at byte %" G_GINT64_FORMAT, what,
+               offset);
+  return FALSE;
+}
+
+/* The N bytes at PAGE must begin with a whole page, the next one of its stream.  *LEN (out). */
+static gboolean
+check_page (const guint8 *page, gssize n, gint64 offset, GHashTable *next, gsize *len,
+            GError **error)
+{
+  EncoreOggPage header;
+  const int result = encore_ogg_page_parse (page, n, &header);
+
+  if (result < 0)
+    return bad_page ("no Ogg page", offset, error);
+  *len = result > 0 ? header.header_len + header.body_len : 0;
+  if (result == 0 || *len > (gsize) n)
+    return bad_page ("the file is cut off in the page", offset, error);
+  if (encore_ogg_page_crc (page, *len) != header.crc)
+    return bad_page ("wrong checksum of the page", offset, error);
+  const gpointer serial = GUINT_TO_POINTER (header.serial);
+  gpointer expected;
+  if ((header.flags & ENCORE_OGG_FIRST) == 0 &&
+      (!g_hash_table_lookup_extended (next, serial, NULL, &expected) ||
+       GPOINTER_TO_UINT (expected) != header.sequence))
+    return bad_page ("a page is missing before the one", offset, error);
+  g_hash_table_insert (next, serial, GUINT_TO_POINTER (header.sequence + 1));
+  return TRUE;
+}
+
+gboolean
+encore_ogg_check_pages (int fd, GError **error)
+{
+  g_autoptr (GHashTable) next = g_hash_table_new (NULL, NULL); /* serial -> sequence */
+  g_autofree guint8 *page = g_malloc (ENCORE_OGG_PAGE_MAX);
+  gsize len = 0;
+  File file;
+
+  if (!open_file (fd, &file, error))
+    return FALSE;
+  for (gint64 offset = 0; offset < file.size; offset += len) {
+    const gssize n = read_file (&file, offset, page, ENCORE_OGG_PAGE_MAX, error);
+    if (n < 0 || !check_page (page, n, offset, next, &len, error))
+      return FALSE;
+  }
+  return TRUE;
+}

@@ -62,6 +62,10 @@ void encore_ogg_reader_set_size (EncoreOggReader *self, gint64 available, gboole
 EncoreOggResult encore_ogg_reader_next (EncoreOggReader *self, const guint8 **packet, gsize *len,
                                         gint64 *pts_ns, GError **error);
 gint64 encore_ogg_reader_wants (EncoreOggReader *self);
+/* encore_ogg_reader_get_headers: the OpusHead and OpusTags packets, after the first packet or seek;
+ * until the reader is freed. */
+void encore_ogg_reader_get_headers (EncoreOggReader *self, const guint8 **head, gsize *head_len,
+                                    const guint8 **tags, gsize *tags_len);
 /* encore_ogg_reader_seek: the next packet will be the one that contains PTS_NS (bisection on page
  * granules; exact).  WAIT when that place has not arrived: call again later. */
 EncoreOggResult encore_ogg_reader_seek (EncoreOggReader *self, gint64 pts_ns, GError **error);
@@ -83,6 +87,10 @@ const char *encore_ogg_summary_get (const EncoreOggSummary *self, const char *ke
 
 /* encore_ogg_verify: every page's CRC and sequence number to the end.  *PACKETS (out) (optional). */
 gboolean encore_ogg_verify (int fd, gint64 *packets, GError **error);
+
+/* encore_ogg_check_pages: the same for any codec and for several streams beside or behind each
+ * other: every page whole, with the right CRC, none missing.  Errors: CORRUPT, STORE. */
+gboolean encore_ogg_check_pages (int fd, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreOggWriter, encore_ogg_writer_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreOggReader, encore_ogg_reader_free)

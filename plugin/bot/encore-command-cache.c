@@ -3,10 +3,12 @@
 #include "config.h"
 #include "bot/encore-command.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
+#include "fetch/encore-normalise.h"
 
 #define LIST_MAX 10
 #define TOKEN_LIFE_US (60 * G_USEC_PER_SEC)
@@ -116,6 +118,34 @@ run_find (EncorePlugin *plugin, const EncoreRequest *request, const char *words)
     answer_list (plugin, request, infos);
 }
 
+/* How loud it came and what was done about it. (transfer full) */
+static char *
+describe_loudness (EncorePlugin *plugin, const EncoreEntryInfo *info)
+{
+  g_autoptr (EncoreHandle) handle = encore_cache_get (plugin->cache, info->id, FALSE, NULL);
+  char lufs[G_ASCII_DTOSTR_BUF_SIZE], gain[G_ASCII_DTOSTR_BUF_SIZE];
+
+  if (!isfinite (info->loudness_lufs))
+    return g_strdup ("loudness unknown");
+  g_ascii_formatd (lufs, sizeof lufs, "%.1f", info->loudness_lufs);
+  g_ascii_formatd (gain, sizeof gain, "%+.1f", info->gain_db);
+  if (handle != NULL && encore_normalise_was_remuxed (encore_handle_get_fd (handle)))
+    return g_strconcat (lufs, " LUFS, packets kept as they came", NULL);
+  return g_strconcat (lufs, " LUFS as it came, gain ", gain, " dB", NULL);
+}
+
+static void
+answer_info (EncorePlugin *plugin, const EncoreRequest *request, const EncoreEntryInfo *info)
+{
+  g_autofree char *length = encore_text_duration (info->duration_ms);
+  g_autofree char *size = encore_text_size (info->opus_bytes + info->src_bytes);
+  g_autofree char *loudness = describe_loudness (plugin, info);
+
+  encore_answer (request, "%s: %s%s%s (%s), %s, %s, %" G_GINT64_FORMAT " plays%s", info->id,
+                 info->title, *info->artist != '\0' ? " by " : "", info->artist, length, size,
+                 loudness, info->access_count, info->pinned ? ", pinned" : "");
+}
+
 static void
 run_info (EncorePlugin *plugin, const EncoreRequest *request, const char *what)
 {
@@ -128,22 +158,12 @@ run_info (EncorePlugin *plugin, const EncoreRequest *request, const char *what)
     return;
   }
   g_autofree char *stem = encore_media_id_to_stem (&id);
-  if (!encore_cache_info (plugin->cache, stem, &info, &error)) {
-    if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
-      encore_answer (request, "%s is not in the cache.", stem);
-    else
-      answer_error (request, error);
-    return;
-  }
-  g_autofree char *length = encore_text_duration (info->duration_ms);
-  g_autofree char *size = encore_text_size (info->opus_bytes + info->src_bytes);
-  char lufs[G_ASCII_DTOSTR_BUF_SIZE], gain[G_ASCII_DTOSTR_BUF_SIZE];
-  g_ascii_formatd (lufs, sizeof lufs, "%.1f", info->loudness_lufs);
-  g_ascii_formatd (gain, sizeof gain, "%+.1f", info->gain_db);
-  encore_answer (request,
-                 "%s: %s (%s), %s, %s LUFS as it came, gain %s dB, %" G_GINT64_FORMAT " plays%s",
-                 info->id, info->title, length, size, lufs, gain, info->access_count,
-                 info->pinned ? ", pinned" : "");
+  if (encore_cache_info (plugin->cache, stem, &info, &error))
+    answer_info (plugin, request, info);
+  else if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
+    encore_answer (request, "%s is not in the cache.", stem);
+  else
+    answer_error (request, error);
 }
 
 static void

@@ -16,8 +16,7 @@ encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
 {
   EncoreMediaId id;
   EncoreTrack *track;
-  const gboolean is_link =
-      strstr (request->args, "://") != NULL || g_str_has_prefix (request->args, "www.");
+  const EncoreLinkKind link = encore_link_kind (request->args);
 
   if (*request->args == '\0') {
     encore_command_wrong (request);
@@ -28,9 +27,8 @@ encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
     return;
   if (encore_command_resolve (plugin, request, request->args, &id)) {
     track = encore_track_new (&id, NULL, request->user, request->user_name, request->received_us);
-  } else if (is_link) {
-    encore_answer (request, "That is not the link of one YouTube video (playlists and channels are "
-                            "not played).");
+  } else if (link != ENCORE_LINK_NONE) {
+    encore_answer (request, "%s", encore_text_link (link));
     return;
   } else if (*request->args == '#') {
     encore_answer (request, "There is no %.16s in the last list.", request->args);
@@ -178,18 +176,38 @@ encore_command_history (EncorePlugin *plugin, const EncoreRequest *request)
   encore_answer (request, "Played: %s", text->str);
 }
 
+static void
+answer_line_of (EncorePlugin *plugin, const EncoreRequest *request, const EncoreMediaId *id)
+{
+  g_autofree char *stem = encore_media_id_to_stem (id);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *line = NULL;
+  EncoreHandle *handle = encore_cache_get (plugin->cache, stem, FALSE, &error);
+
+  if (handle != NULL)
+    line = encore_play_describe (id, handle, encore_cache_get_dir (plugin->cache), &error);
+  if (line != NULL)
+    encore_answer (request, "%s", line);
+  else if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
+    encore_answer (request, "%s is not in the cache.", stem);
+  else
+    encore_answer (request, "No pipeline: %s.", error->message);
+}
+
 void
 encore_command_pipeline (EncorePlugin *plugin, const EncoreRequest *request)
 {
+  EncoreRoom *room = encore_room_peek (plugin, request);
+  g_autofree char *line = room != NULL ? encore_room_get_pipeline (room) : NULL;
   EncoreMediaId id;
-  const char *what = *request->args != '\0' ? request->args : "np";
 
-  if (!encore_command_resolve (plugin, request, what, &id)) {
-    encore_answer (request, "Nothing plays; pipeline <link> shows the line of a song.");
-    return;
-  }
-  g_autofree char *line = encore_player_pipeline_line (&id, encore_cache_get_dir (plugin->cache));
-  encore_answer (request, "%s", line);
+  if (*request->args == '\0' && line != NULL)
+    encore_answer (request, "%s", line);
+  else if (*request->args != '\0' && encore_command_resolve (plugin, request, request->args, &id))
+    answer_line_of (plugin, request, &id);
+  else
+    encore_answer (request, "Nothing plays; %s <link> shows the line of a cached song.",
+                   request->name);
 }
 
 /* ---- changing */

@@ -21,6 +21,18 @@ struct EncoreHost {
   GPtrArray *specs;   /* Voice: lent to the host until we go; [main] */
 };
 
+/* The host's voice rooms; NULL if it has none that we can use. */
+static const bot_host_voice *
+find_voice (const bot_host *host)
+{
+  const bot_host_voice *voice =
+      BOT_HAS (host, get_extension) ? host->get_extension (host->ctx, BOT_EXT_VOICE) : NULL;
+
+  if (voice == NULL || !BOT_HAS (voice, open) || !BOT_HAS (voice, send) || !BOT_HAS (voice, close))
+    return NULL;
+  return voice;
+}
+
 EncoreHost *
 encore_host_new (const bot_host *host, EncoreVoiceClosedFunc closed, gpointer data)
 {
@@ -29,8 +41,7 @@ encore_host_new (const bot_host *host, EncoreVoiceClosedFunc closed, gpointer da
   self->host = host;
   self->closed = closed;
   self->closed_data = data;
-  if (BOT_HAS (host, get_extension))
-    self->voice = host->get_extension (host->ctx, BOT_EXT_VOICE);
+  self->voice = find_voice (host);
   g_mutex_init (&self->mutex);
   self->voices = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, NULL);
   self->specs = g_ptr_array_new_with_free_func (g_free);

@@ -107,7 +107,7 @@ choose_cache_dir (EncorePlugin *self)
   return g_build_filename (g_get_user_cache_dir (), "encore", NULL);
 }
 
-/* The first request opens everything; a directory that refuses is tried again with the next one. */
+/* A directory that refuses is tried again with the next request. */
 static gboolean
 open_all (EncorePlugin *self, GError **error)
 {
@@ -176,6 +176,9 @@ control_thread (gpointer data)
   g_main_context_push_thread_default (self->context);
   g_main_loop_run (self->loop);
   close_all (self);
+  /* what was sent to us but not told yet holds the context, and the context holds it */
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
   g_main_context_pop_thread_default (self->context);
   return NULL;
 }
@@ -221,8 +224,6 @@ encore_plugin_new (const bot_host *host, GError **error)
     g_free (self);
     return NULL;
   }
-  self->context = g_main_context_new ();
-  self->loop = g_main_loop_new (self->context, FALSE);
   self->rooms =
       g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) encore_room_free);
   self->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
@@ -231,16 +232,27 @@ encore_plugin_new (const bot_host *host, GError **error)
   return self;
 }
 
+static gboolean
+quit_loop (gpointer data)
+{
+  g_main_loop_quit (data);
+  return G_SOURCE_REMOVE;
+}
+
 void
 encore_plugin_free (EncorePlugin *self)
 {
   g_atomic_int_set (&self->stopping, TRUE);
   if (self->control != NULL) {
-    g_main_loop_quit (self->loop);
+    /* said on the loop itself: a quit before the new thread runs its loop would be lost */
+    g_autoptr (GSource) source = g_idle_source_new ();
+    g_source_set_priority (source, G_PRIORITY_DEFAULT);
+    g_source_set_callback (source, quit_loop, self->loop, NULL);
+    g_source_attach (source, self->context);
     g_thread_join (self->control);
   }
-  g_main_loop_unref (self->loop);
-  g_main_context_unref (self->context); /* frees requests that never ran */
+  g_clear_pointer (&self->loop, g_main_loop_unref);
+  g_clear_pointer (&self->context, g_main_context_unref);
   g_hash_table_unref (self->rooms);
   g_hash_table_unref (self->tokens);
   g_free (self->registrations);
@@ -248,6 +260,40 @@ encore_plugin_free (EncorePlugin *self)
   encore_host_free (self->host);
   encore_config_free (self->config);
   g_free (self);
+}
+
+static gboolean
+open_early (gpointer data)
+{
+  EncorePlugin *self = data;
+  g_autoptr (GError) error = NULL;
+
+  if (!g_atomic_int_get (&self->stopping) && !open_all (self, &error))
+    g_warning ("store: %s", error->message);
+  return G_SOURCE_REMOVE;
+}
+
+/* FUNC on the control thread, in order. */
+static void
+hand_over (EncorePlugin *self, GSourceFunc func, gpointer data, GDestroyNotify release)
+{
+  if (self->control == NULL) {
+    /* not in start(): a context holds a descriptor, and hosts fork and close theirs after it */
+    self->context = g_main_context_new ();
+    self->loop = g_main_loop_new (self->context, FALSE);
+    self->control = g_thread_new ("encore-control", control_thread, self);
+  }
+  /* not invoke(): before the thread owns its context that would run here */
+  g_autoptr (GSource) source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, func, data, release);
+  g_source_attach (source, self->context);
+}
+
+void
+encore_plugin_warm_up (EncorePlugin *self)
+{
+  hand_over (self, open_early, self, NULL);
 }
 
 void
@@ -268,14 +314,7 @@ encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFun
     return;
   if (with_voice)
     request.voice_result = encore_host_voice_open (self->host, request.voice_room, &request.voice);
-  EncoreRequest *copy = request_copy (&request);
-  if (self->control == NULL)
-    self->control = g_thread_new ("encore-control", control_thread, self);
-  /* not invoke(): before the thread owns its context that would run here */
-  g_autoptr (GSource) source = g_idle_source_new ();
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, run_request, copy, request_free);
-  g_source_attach (source, self->context);
+  hand_over (self, run_request, request_copy (&request), request_free);
 }
 
 guint

@@ -3,7 +3,8 @@
  * what it works with.
  *
  * Threads: [main] hands requests over and returns at once; all else happens on the control thread,
- * which starts with the first request, since hosts fork after loading us. */
+ * which starts when the host's main loop runs (or, in a host without post(), with the first
+ * request), since hosts fork after loading us. */
 #pragma once
 
 #include <gio/gio.h>
@@ -40,6 +41,7 @@ struct EncorePlugin {
   const bot_host *bot_host;
   EncoreHost *host;
   EncoreConfig *config;
+  /* [main] NULL until the first request */
   GMainContext *context;
   GMainLoop *loop;
   GThread *control;
@@ -47,7 +49,7 @@ struct EncorePlugin {
   gint requests; /* atomic: handed over, not done */
   gint tracks;   /* atomic: queued, fetched or playing, in all rooms */
   gint stopping; /* atomic */
-  /* control thread only; NULL until the first request */
+  /* control thread only; NULL until it has begun */
   EncoreCache *cache;
   EncoreFetch *fetch;
   EncorePlayout *playout;
@@ -61,6 +63,8 @@ struct EncorePlugin {
 EncorePlugin *encore_plugin_new (const bot_host *host, GError **error);
 /* [main] Ends all work and joins every thread. */
 void encore_plugin_free (EncorePlugin *self);
+/* [main] Opens the cache and GStreamer before the first command: by then the host has daemonised. */
+void encore_plugin_warm_up (EncorePlugin *self);
 /* [main] Takes CALL to the control thread.  @with_voice: the command needs a voice room. */
 void encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFunc run,
                            gboolean with_voice);

@@ -31,23 +31,6 @@ struct EncoreRoom {
 static void advance (EncoreRoom *self);
 static void look_ahead (EncoreRoom *self);
 
-EncoreListed *
-encore_listed_new (const EncoreMediaId *id, const char *title)
-{
-  EncoreListed *self = g_new0 (EncoreListed, 1);
-
-  self->id = *id;
-  self->title = g_strdup (title);
-  return self;
-}
-
-void
-encore_listed_free (EncoreListed *self)
-{
-  g_free (self->title);
-  g_free (self);
-}
-
 #define say(self, ...) encore_host_reply ((self)->plugin->host, (self)->chat, 0, __VA_ARGS__)
 
 /* Keeps the plugin's idea of what is still to do. */
@@ -211,6 +194,25 @@ fetch_track (EncoreRoom *self, EncoreTrack *track)
 }
 
 static void
+log_lookup (const EncoreTrack *track, gboolean hit)
+{
+  g_autofree char *text = encore_media_id_to_text (&track->id);
+
+  g_info ("store: %s %s", hit ? "hit" : "miss", text);
+}
+
+/* A queued song is looked up once: people see its title, and it stays in the cache until its turn.
+ */
+static void
+learn (EncoreRoom *self, EncoreTrack *track)
+{
+  if (track->state != ENCORE_TRACK_WAITING)
+    return;
+  g_autoptr (EncoreHandle) handle = look_up (self, track, FALSE);
+  log_lookup (track, handle != NULL);
+}
+
+static void
 on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
 {
   EncoreTrack *track = data;
@@ -225,10 +227,12 @@ on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
   track->title = g_strdup (found[0].title);
   track->duration_ms = found[0].duration_ms;
   track->state = ENCORE_TRACK_WAITING;
-  if (track == self->current)
+  if (track == self->current) {
     start_current (self);
-  else
-    look_ahead (self);
+    return;
+  }
+  learn (self, track);
+  look_ahead (self);
 }
 
 static void
@@ -238,12 +242,14 @@ search_track (EncoreRoom *self, EncoreTrack *track)
                                        on_found, track);
 }
 
+/* Somebody else may have fetched it since it was looked up. */
 static void
-log_lookup (const EncoreTrack *track, gboolean hit)
+fetch_if_missing (EncoreRoom *self, EncoreTrack *track)
 {
-  g_autofree char *text = encore_media_id_to_text (&track->id);
+  g_autoptr (EncoreHandle) handle = look_up (self, track, FALSE);
 
-  g_info ("store: %s %s", hit ? "hit" : "miss", text);
+  if (handle == NULL)
+    fetch_track (self, track);
 }
 
 static void
@@ -348,14 +354,10 @@ look_ahead (EncoreRoom *self)
       break;
     if (track->waiter != NULL)
       continue;
-    if (track->state == ENCORE_TRACK_SEARCHING && ahead > 0) {
+    if (track->state == ENCORE_TRACK_SEARCHING && ahead > 0)
       search_track (self, track);
-    } else if (track->state == ENCORE_TRACK_WAITING) {
-      g_autoptr (EncoreHandle) handle = look_up (self, track, FALSE);
-      log_lookup (track, handle != NULL);
-      if (handle == NULL && ahead > 0)
-        fetch_track (self, track);
-    }
+    else if (track->state == ENCORE_TRACK_WAITING && ahead > 0)
+      fetch_if_missing (self, track);
   }
   EncoreTrack *head = encore_queue_peek (self->queue, 0);
   if (head == NULL || head->state != ENCORE_TRACK_READY)
@@ -558,6 +560,14 @@ encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused
   return self->current;
 }
 
+char *
+encore_room_get_pipeline (EncoreRoom *self)
+{
+  if (self->player == NULL || self->song == 0)
+    return NULL;
+  return encore_player_pipeline_line (self->player, encore_cache_get_dir (self->plugin->cache));
+}
+
 static gboolean
 check_limits (EncoreRoom *self, const EncoreTrack *track, const EncoreRequest *request)
 {
@@ -597,6 +607,7 @@ encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *requ
     return;
   }
   track->asked_us = 0; /* it waits for its turn: no time to the first packet */
+  learn (self, track);
   look_ahead (self);
   encore_answer (request, "Queued as #%u: %s", position + 1, encore_track_get_name (track));
 }

@@ -6,6 +6,7 @@
  * Control thread only. */
 #pragma once
 
+#include "bot/encore-listed.h"
 #include "bot/encore-plugin.h"
 #include "bot/encore-queue.h"
 
@@ -14,12 +15,6 @@ G_BEGIN_DECLS
 typedef struct EncoreRoom EncoreRoom;
 
 typedef enum { ENCORE_LOOP_OFF, ENCORE_LOOP_SONG, ENCORE_LOOP_QUEUE } EncoreLoop;
-
-/* A line of a numbered list that people may refer to as #n. */
-typedef struct {
-  EncoreMediaId id;
-  char *title;
-} EncoreListed;
 
 /* encore_room_for: the room that REQUEST is about, made if need be.
  * Returns: (transfer none) (nullable): NULL when the host gives no voice room; people were told. */
@@ -34,6 +29,9 @@ EncoreQueue *encore_room_get_queue (EncoreRoom *self);
 /* (nullable) what is prepared or sounds; *POSITION_MS (out) (optional). */
 const EncoreTrack *
 encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused);
+
+/* (transfer full) (nullable) the GStreamer pipeline in force, for gst-launch-1.0. */
+char *encore_room_get_pipeline (EncoreRoom *self);
 
 /* encore_room_add: @track: (transfer full).  Answers REQUEST. */
 void encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *request);
@@ -50,8 +48,5 @@ GPtrArray *encore_room_get_history (EncoreRoom *self);
 /* The list people were shown last. */
 void encore_room_set_listed (EncoreRoom *self, GPtrArray *listed);
 const EncoreListed *encore_room_get_listed (EncoreRoom *self, guint number);
-
-EncoreListed *encore_listed_new (const EncoreMediaId *id, const char *title);
-void encore_listed_free (EncoreListed *self);
 
 G_END_DECLS

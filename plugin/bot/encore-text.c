@@ -48,6 +48,22 @@ encore_text_error (const GError *error)
   return g_strdup (SENTENCES[code]);
 }
 
+const char *
+encore_text_link (EncoreLinkKind kind)
+{
+  static const char *const sentences[] = {
+      [ENCORE_LINK_NONE] = "That is no link.",
+      [ENCORE_LINK_PLAYLIST] =
+          "That is the link of a playlist: give the address of one video in it.",
+      [ENCORE_LINK_CHANNEL] = "That is the link of a channel: give the address of one video.",
+      [ENCORE_LINK_NO_VIDEO] =
+          "That link names no video: give the address of one, or words to search for.",
+      [ENCORE_LINK_ELSEWHERE] = "That is no link of YouTube; other sites are not played.",
+  };
+
+  return sentences[kind];
+}
+
 char *
 encore_text_duration (gint64 duration_ms)
 {

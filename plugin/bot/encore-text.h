@@ -5,12 +5,16 @@
 #include <glib.h>
 
 #include "base/encore-error.h"
+#include "base/encore-link.h"
 
 G_BEGIN_DECLS
 
 /* encore_text_error: what to tell people.  Returns: (transfer full): one sentence with a full stop;
  * never a path, a program's raw output or anything an operator alone should see. */
 char *encore_text_error (const GError *error);
+
+/* encore_text_link: what to tell people who gave a link of that KIND.  (transfer none) */
+const char *encore_text_link (EncoreLinkKind kind);
 
 /* encore_text_duration: "3:05", "1:02:03"; "?" for 0.  (transfer full) */
 char *encore_text_duration (gint64 duration_ms);

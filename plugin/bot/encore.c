@@ -6,6 +6,13 @@
 #include "bot/encore-command.h"
 #include "bot/encore-plugin.h"
 
+/* [main] As soon as the host's main loop runs. */
+static void
+on_running (void *self)
+{
+  encore_plugin_warm_up (self);
+}
+
 static bot_result
 start (const bot_host *host, void **self)
 {
@@ -21,6 +28,8 @@ start (const bot_host *host, void **self)
     encore_plugin_free (plugin);
     return BOT_EINVAL;
   }
+  if (BOT_HAS (host, post))
+    host->post (host->ctx, on_running, plugin, NULL);
   *self = plugin;
   return BOT_OK;
 }

@@ -4,10 +4,12 @@
 #include "fetch/encore-child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +41,32 @@ set_up (gpointer data)
   }
 }
 
+/* A text without "#!" would be given to a shell, line by line. */
+static gboolean
+check_program (const char *program, GError **error)
+{
+  const int fd = open (program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const char *why = NULL;
+  char magic[4] = {0};
+  struct stat st;
+
+  if (stat (program, &st) < 0)
+    why = g_strerror (errno);
+  else if (!S_ISREG (st.st_mode))
+    why = "it is no file";
+  else if (access (program, X_OK) < 0)
+    why = "it is not executable";
+  else if (fd >= 0 && (read (fd, magic, sizeof magic) < (gssize) sizeof magic ||
+                       (memcmp (magic, "#!", 2) != 0 && memcmp (magic, "\177ELF", 4) != 0)))
+    why = "it is no program";
+  if (fd >= 0)
+    close (fd);
+  if (why != NULL)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s cannot be started: %s", program,
+                 why);
+  return why == NULL;
+}
+
 static gboolean
 spawn (Child *self, const EncoreChildSpec *spec, GError **error)
 {
@@ -57,11 +85,13 @@ spawn (Child *self, const EncoreChildSpec *spec, GError **error)
   } else {
     program = g_strdup (spec->argv[0]);
   }
-  if (program == NULL || access (program, X_OK) != 0) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s is missing or not executable",
-                 spec->argv[0]);
+  if (program == NULL) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "there is no program %s in %s",
+                 spec->argv[0], path);
     return FALSE;
   }
+  if (!check_program (program, error))
+    return FALSE;
   g_autofree char **argv =
       g_memdup2 (spec->argv, sizeof (char *) * (g_strv_length (spec->argv) + 1));
   argv[0] = program;

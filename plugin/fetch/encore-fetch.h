@@ -50,7 +50,8 @@ typedef void (*EncoreFetchedFunc) (const EncoreFetched *result, const GError *er
 /* encore_fetch_new: starts no thread and no process yet.  CACHE and CONFIG outlive it. */
 EncoreFetch *encore_fetch_new (EncoreCache *cache, const EncoreConfig *config);
 /* encore_fetch_free: refuses new work, kills the children's process groups, joins every thread (at
- * most 4 s); remaining waiters are dropped without a call. */
+ * most 4 s).  Remaining waiters are told CANCELLED while their context still runs, and never
+ * otherwise; news that are never told keep the context alive. */
 void encore_fetch_free (EncoreFetch *self);
 
 /* encore_fetch_song: asks for ID.  Asks the cache for a remembered failure first.

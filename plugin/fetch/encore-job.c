@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 #include "fetch/encore-normalise.h"
+#include "fetch/encore-whole.h"
 #include "fetch/encore-ytdlp.h"
 
 #define ROOM_BYTES (16 * 1024 * 1024) /* a song and its download, roughly */
-#define TOLERANCE_MS 2000
-#define TOLERANCE_SHARE 50 /* 2 % */
 #define OPUS_NAME "song.opus"
 
 typedef struct {
@@ -85,19 +84,6 @@ check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GErr
 }
 
 static gboolean
-check_duration (gint64 decoded_ms, gint64 announced_ms, GError **error)
-{
-  const gint64 tolerance_ms = MAX (announced_ms / TOLERANCE_SHARE, TOLERANCE_MS);
-
-  if (announced_ms == 0 || ABS (decoded_ms - announced_ms) <= tolerance_ms)
-    return TRUE;
-  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
-               "%" G_GINT64_FORMAT " s of music in a song of %" G_GINT64_FORMAT " s",
-               decoded_ms / 1000, announced_ms / 1000);
-  return FALSE;
-}
-
-static gboolean
 normalise (const EncoreJob *job, const EncoreYtdlp *answer, const char *dir, const char *stem,
            EncoreNormalised *out, GError **error)
 {
@@ -113,7 +99,7 @@ normalise (const EncoreJob *job, const EncoreYtdlp *answer, const char *dir, con
   const char *const comments[] = {id_tag, url_tag, title_tag, artist_tag, NULL};
 
   return encore_normalise (source, opus, comments, &options, job->cancellable, out, error) &&
-         check_duration (out->duration_ms, answer->duration_ms, error);
+         encore_whole_check_duration (out->duration_ms, answer->duration_ms, error);
 }
 
 static gint64
@@ -144,6 +130,20 @@ publish (const EncoreJob *job, EncoreClaim *claim, const EncoreYtdlp *answer, co
   g_autoptr (EncoreHandle) handle = encore_claim_publish (claim, &what, error);
 
   return handle != NULL;
+}
+
+static void
+log_publish (const EncoreJob *job, const EncoreNormalised *n, const EncoreFetched *out)
+{
+  g_autofree char *text = encore_media_id_to_text (&job->id);
+  char lufs[G_ASCII_DTOSTR_BUF_SIZE], gain[G_ASCII_DTOSTR_BUF_SIZE];
+
+  g_ascii_formatd (lufs, sizeof lufs, "%.1f", n->loudness_lufs);
+  g_ascii_formatd (gain, sizeof gain, "%+.1f", n->gain_db);
+  g_info ("fetch: publish %s bytes=%" G_GINT64_FORMAT " loudness=%sLUFS gain=%sdB packets=%s "
+          "resolve=%dms download=%dms normalise=%dms publish=%dms",
+          text, out->bytes, lufs, gain, n->remuxed ? "kept" : "encoded", (int) out->resolve_ms,
+          (int) out->download_ms, (int) out->normalise_ms, (int) out->publish_ms);
 }
 
 /* With the claim held: download, verify, normalise, publish. */
@@ -188,6 +188,7 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   out->title = g_strdup (answer.title);
   out->duration_ms = normalised.duration_ms;
   out->fetched = TRUE;
+  log_publish (job, &normalised, out);
   return TRUE;
 }
 
@@ -219,13 +220,8 @@ encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
     g_info ("fetch: %s was fetched by somebody else meanwhile", text);
     return TRUE;
   }
-  if (claim != NULL && fetch (job, claim, deadline_us, out, &local)) {
-    g_info ("fetch: publish %s bytes=%" G_GINT64_FORMAT " resolve=%dms download=%dms "
-            "normalise=%dms publish=%dms",
-            text, out->bytes, (int) out->resolve_ms, (int) out->download_ms,
-            (int) out->normalise_ms, (int) out->publish_ms);
+  if (claim != NULL && fetch (job, claim, deadline_us, out, &local))
     return TRUE;
-  }
   if (claim != NULL && local->domain == ENCORE_ERROR)
     encore_claim_fail (claim, local->code, local->message);
   g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s: ", text);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Two passes over the decoded song: measure (ITU-R BS.1770, EBU R128), then one gain and Opus. Two,
- * since an hour of PCM does not belong in memory and the gain is known only at the end. */
+ * Passes over the decoded song: measure (ITU-R BS.1770, EBU R128), then one gain and Opus.  Two,
+ * since an hour of PCM does not belong in memory and the gain is known only at the end.  When the
+ * gain is hardly heard and the packets are right already, they are kept instead.  Where the
+ * peaks come near the ceiling the packets are listened to: the coder raises peaks a little, and
+ * then it is done again with so much less gain. */
 #include "config.h"
 #include "fetch/encore-normalise.h"
 
@@ -8,18 +11,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <opus.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/encore-ogg.h"
 #include "fetch/encore-decode.h"
+#include "fetch/encore-encode.h"
+#include "fetch/encore-remux.h"
 
-#define CHANNELS ENCORE_DECODE_CHANNELS
-#define COMPLEXITY 10
-#define PACKET_MAX 4000 /* bytes; libopus' own recommendation */
+#define REMUXED_TAG "ENCORE_REMUXED"
+#define HEADROOM_DB 0.2 /* by which the coder usually raises the peaks */
+#define OVERSHOOT_DB 3  /* no more is expected of it */
+#define ROUNDS 5        /* of encoding: hardly ever is more than one needed */
+#define TOLERANCE_DB 0.05
+#define REMUX_BELOW_DB 1
+#define STEP_DB 0.1 /* what a coder does to a peak changes with every gain: growing steps */
 
-/* ---- pass 1 */
+/* ---- measure */
 
 static gboolean
 measure_block (const float *samples, gsize frames, gpointer data, GError **error)
@@ -41,14 +49,14 @@ measure (const char *path, GCancellable *cancellable, EncoreNormalised *out, gin
          GError **error)
 {
   ebur128_state *state =
-      ebur128_init (CHANNELS, ENCORE_OPUS_RATE_HZ,
+      ebur128_init (ENCORE_DECODE_CHANNELS, ENCORE_OPUS_RATE_HZ,
                     EBUR128_MODE_I | EBUR128_MODE_TRUE_PEAK | EBUR128_MODE_HISTOGRAM);
   double peak = 0;
 
   const gboolean ok = encore_decode (path, cancellable, measure_block, state, frames, error);
   if (ok) {
     ebur128_loudness_global (state, &out->loudness_lufs);
-    for (guint channel = 0; channel < CHANNELS; channel++) {
+    for (guint channel = 0; channel < ENCORE_DECODE_CHANNELS; channel++) {
       double one = 0;
       ebur128_true_peak (state, channel, &one);
       peak = MAX (peak, one);
@@ -67,75 +75,27 @@ choose_gain (const EncoreNormalised *measured, const EncoreNormaliseOptions *opt
   if (!isfinite (measured->loudness_lufs) || !isfinite (measured->true_peak_dbtp))
     return 0;
   return MIN (options->loudness_lufs - measured->loudness_lufs,
-              options->true_peak_dbtp - measured->true_peak_dbtp);
+              options->true_peak_dbtp - HEADROOM_DB - measured->true_peak_dbtp);
 }
 
-/* ---- pass 2 */
+/* ---- write */
 
 typedef struct {
-  OpusEncoder *encoder;
-  EncoreOggWriter *writer;
-  float gain;
-  float frame[ENCORE_PACKET_SAMPLES * CHANNELS];
-  gsize filled; /* frames in FRAME */
-  guint max_packet_bytes;
-} Encode;
-
-static gboolean
-encode_frame (Encode *self, GError **error)
-{
-  guint8 packet[PACKET_MAX];
-  const int len =
-      opus_encode_float (self->encoder, self->frame, ENCORE_PACKET_SAMPLES, packet, sizeof packet);
-
-  self->filled = 0;
-  if (len < 1) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "opus: %s", opus_strerror (len));
-    return FALSE;
-  }
-  self->max_packet_bytes = MAX (self->max_packet_bytes, (guint) len);
-  return encore_ogg_writer_packet (self->writer, packet, len, error);
-}
-
-static gboolean
-encode_block (const float *samples, gsize frames, gpointer data, GError **error)
-{
-  Encode *self = data;
-
-  while (frames > 0) {
-    const gsize n = MIN (frames, ENCORE_PACKET_SAMPLES - self->filled);
-    float *to = self->frame + self->filled * CHANNELS;
-    for (gsize i = 0; i < n * CHANNELS; i++)
-      to[i] = samples[i] * self->gain;
-    self->filled += n;
-    samples += n * CHANNELS;
-    frames -= n;
-    if (self->filled == ENCORE_PACKET_SAMPLES && !encode_frame (self, error))
-      return FALSE;
-  }
-  return TRUE;
-}
-
-/* The encoder is LOOKAHEAD samples behind: silence pushes the end of the music out. */
-static gboolean
-drain (Encode *self, guint lookahead, GError **error)
-{
-  static const float silence[ENCORE_PACKET_SAMPLES * CHANNELS];
-
-  if (!encode_block (silence, lookahead, self, error))
-    return FALSE;
-  if (self->filled == 0)
-    return TRUE;
-  return encode_block (silence, ENCORE_PACKET_SAMPLES - self->filled, self, error);
-}
+  const char *source_path;
+  int fd; /* of the Opus file */
+  const char *const *comments;
+  const EncoreNormaliseOptions *options;
+  GCancellable *cancellable;
+  gint64 frames;
+} Work;
 
 static gboolean
 write_page (const guint8 *page, gsize len, gpointer data, GError **error)
 {
-  const int fd = *(int *) data;
+  const Work *work = data;
 
   while (len > 0) {
-    const gssize n = write (fd, page, len);
+    const gssize n = write (work->fd, page, len);
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0) {
@@ -150,77 +110,116 @@ write_page (const guint8 *page, gsize len, gpointer data, GError **error)
   return TRUE;
 }
 
+static void
+add_decibels (GPtrArray *comments, const char *key, double value)
+{
+  char number[G_ASCII_DTOSTR_BUF_SIZE];
+
+  g_ascii_formatd (number, sizeof number, "%.2f", value);
+  g_ptr_array_add (comments, g_strconcat (key, "=", number, NULL));
+}
+
 /* The caller's comments and what we measured; R128_TRACK_GAIN is Q7.8 dB to -23 LUFS of what is in
  * the file now (RFC 7845 section 5.2.1). */
 static char **
 all_comments (const char *const *comments, const EncoreNormalised *m)
 {
   g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (g_free);
-  char number[G_ASCII_DTOSTR_BUF_SIZE];
 
   for (; *comments != NULL; comments++)
     g_ptr_array_add (all, g_strdup (*comments));
   if (isfinite (m->loudness_lufs)) {
-    g_ascii_formatd (number, sizeof number, "%.2f", m->loudness_lufs);
-    g_ptr_array_add (all, g_strconcat ("ENCORE_LUFS=", number, NULL));
-    g_ascii_formatd (number, sizeof number, "%.2f", m->true_peak_dbtp);
-    g_ptr_array_add (all, g_strconcat ("ENCORE_PEAK=", number, NULL));
+    add_decibels (all, "ENCORE_LUFS", m->loudness_lufs);
+    add_decibels (all, "ENCORE_PEAK", m->true_peak_dbtp);
     g_ptr_array_add (all,
                      g_strdup_printf ("R128_TRACK_GAIN=%d",
                                       (int) lrint (256 * (-23 - m->loudness_lufs - m->gain_db))));
   }
-  g_ascii_formatd (number, sizeof number, "%.2f", m->gain_db);
-  g_ptr_array_add (all, g_strconcat ("ENCORE_GAIN=", number, NULL));
+  add_decibels (all, "ENCORE_GAIN", m->gain_db);
+  if (m->remuxed)
+    g_ptr_array_add (all, g_strdup (REMUXED_TAG "=1"));
   g_ptr_array_add (all, NULL);
   return (char **) g_ptr_array_free (g_steal_pointer (&all), FALSE);
 }
 
-static OpusEncoder *
-make_encoder (int bitrate_bps, opus_int32 *lookahead, GError **error)
+/* From the beginning of the file, whatever an earlier try has left. */
+static gboolean
+start_over (const Work *work, GError **error)
 {
-  int code;
-  OpusEncoder *encoder =
-      opus_encoder_create (ENCORE_OPUS_RATE_HZ, CHANNELS, OPUS_APPLICATION_AUDIO, &code);
-
-  if (encoder == NULL) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "opus: %s", opus_strerror (code));
-    return NULL;
-  }
-  opus_encoder_ctl (encoder, OPUS_SET_BITRATE (bitrate_bps));
-  opus_encoder_ctl (encoder, OPUS_SET_VBR (1));
-  opus_encoder_ctl (encoder, OPUS_SET_VBR_CONSTRAINT (1));
-  opus_encoder_ctl (encoder, OPUS_SET_COMPLEXITY (COMPLEXITY));
-  opus_encoder_ctl (encoder, OPUS_GET_LOOKAHEAD (lookahead));
-  return encoder;
+  if (lseek (work->fd, 0, SEEK_SET) == 0 && ftruncate (work->fd, 0) == 0)
+    return TRUE;
+  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "cannot rewrite the Opus file: %s",
+               g_strerror (errno));
+  return FALSE;
 }
 
 static gboolean
-encode (const char *path, int fd, const char *const *comments, int bitrate_bps,
-        GCancellable *cancellable, EncoreNormalised *out, gint64 frames, GError **error)
+encode (const Work *work, gboolean meter, EncoreNormalised *out, double *peak_dbtp, GError **error)
 {
-  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, &fd);
-  g_auto (GStrv) all = all_comments (comments, out);
-  g_autofree Encode *self = g_new0 (Encode, 1);
-  opus_int32 lookahead = 0;
-  gint64 again = 0;
+  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, (gpointer) work);
+  g_auto (GStrv) comments = all_comments (work->comments, out);
+  const EncoreEncodeSpec spec = {work->options->bitrate_bps, out->gain_db, work->frames, meter};
+  EncoreEncoded encoded;
 
-  self->encoder = make_encoder (bitrate_bps, &lookahead, error);
-  if (self->encoder == NULL)
+  if (!start_over (work, error) ||
+      !encore_encode (work->source_path, &spec, writer, (const char *const *) comments,
+                      work->cancellable, &encoded, error))
     return FALSE;
-  self->writer = writer;
-  self->gain = pow (10, out->gain_db / 20);
-  gboolean ok =
-      encore_ogg_writer_begin (writer, CHANNELS, lookahead, (const char *const *) all, error) &&
-      encore_decode (path, cancellable, encode_block, self, &again, error) &&
-      drain (self, lookahead, error) && encore_ogg_writer_end (writer, frames, error);
-  opus_encoder_destroy (self->encoder);
-  out->max_packet_bytes = self->max_packet_bytes;
-  if (ok && again != frames) {
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
-                         "the file changed while it was decoded");
-    ok = FALSE;
+  out->max_packet_bytes = encoded.max_packet_bytes;
+  *peak_dbtp = encoded.true_peak_dbtp;
+  return TRUE;
+}
+
+static gboolean
+encode_below_ceiling (const Work *work, EncoreNormalised *out, GError **error)
+{
+  const double ceiling_dbtp = work->options->true_peak_dbtp;
+  const gboolean meter = out->true_peak_dbtp + out->gain_db > ceiling_dbtp - OVERSHOOT_DB;
+  double peak_dbtp;
+
+  for (int round = 0; round < ROUNDS; round++) {
+    if (!encode (work, meter, out, &peak_dbtp, error))
+      return FALSE;
+    if (peak_dbtp <= ceiling_dbtp + TOLERANCE_DB)
+      return TRUE;
+    g_debug ("fetch: a peak of %.2f dBTP after encoding with %.2f dB", peak_dbtp, out->gain_db);
+    if (round + 1 < ROUNDS)
+      out->gain_db -= peak_dbtp - ceiling_dbtp + STEP_DB * (round + 1);
   }
-  return ok;
+  return TRUE;
+}
+
+/* *OUT with gain 0, when the packets can stay as they are. */
+static EncoreRemuxResult
+remux (const Work *work, EncoreNormalised *out, GError **error)
+{
+  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, (gpointer) work);
+  EncoreNormalised kept = *out;
+  const EncoreRemuxSpec spec = {work->frames, work->options->bitrate_bps / 2 * 3};
+  const char *why;
+
+  kept.gain_db = 0;
+  kept.remuxed = TRUE;
+  g_auto (GStrv) comments = all_comments (work->comments, &kept);
+  const EncoreRemuxResult result =
+      encore_remux (work->source_path, &spec, writer, (const char *const *) comments,
+                    work->cancellable, &kept.max_packet_bytes, &why, error);
+  if (result == ENCORE_REMUX_DONE)
+    *out = kept;
+  else if (result == ENCORE_REMUX_UNFIT)
+    g_debug ("fetch: encoded although it is loud enough: %s", why);
+  return result;
+}
+
+static gboolean
+write_opus (const Work *work, EncoreNormalised *out, GError **error)
+{
+  if (fabs (out->gain_db) < REMUX_BELOW_DB) {
+    const EncoreRemuxResult result = remux (work, out, error);
+    if (result != ENCORE_REMUX_UNFIT)
+      return result == ENCORE_REMUX_DONE;
+  }
+  return encode_below_ceiling (work, out, error);
 }
 
 gboolean
@@ -228,25 +227,33 @@ encore_normalise (const char *source_path, const char *opus_path, const char *co
                   const EncoreNormaliseOptions *options, GCancellable *cancellable,
                   EncoreNormalised *out, GError **error)
 {
-  gint64 frames = 0;
+  Work work = {source_path, -1, comments, options, cancellable, 0};
 
   memset (out, 0, sizeof *out);
-  if (!measure (source_path, cancellable, out, &frames, error))
+  if (!measure (source_path, cancellable, out, &work.frames, error))
     return FALSE;
   out->gain_db = choose_gain (out, options);
-  out->duration_ms = frames * 1000 / ENCORE_OPUS_RATE_HZ;
+  out->duration_ms = work.frames * 1000 / ENCORE_OPUS_RATE_HZ;
 
-  const int fd = open (opus_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) {
+  work.fd = open (opus_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (work.fd < 0) {
     g_set_error (error, ENCORE_ERROR, errno == ENOSPC ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
                  "cannot make the Opus file: %s", g_strerror (errno));
     return FALSE;
   }
-  const gboolean ok =
-      encode (source_path, fd, comments, options->bitrate_bps, cancellable, out, frames, error);
-  out->opus_bytes = lseek (fd, 0, SEEK_CUR);
-  close (fd);
+  const gboolean ok = write_opus (&work, out, error);
+  out->opus_bytes = lseek (work.fd, 0, SEEK_CUR);
+  close (work.fd);
   if (!ok)
     unlink (opus_path);
   return ok;
+}
+
+gboolean
+encore_normalise_was_remuxed (int fd)
+{
+  g_auto (EncoreOggSummary) summary = {0};
+
+  return encore_ogg_summarise (fd, &summary, NULL) &&
+         g_strcmp0 (encore_ogg_summary_get (&summary, REMUXED_TAG), "1") == 0;
 }

@@ -20,19 +20,25 @@ typedef struct {
   gint64 duration_ms;   /* decoded, not announced */
   double loudness_lufs; /* integrated, of the source; -HUGE_VAL for silence */
   double true_peak_dbtp;
-  double gain_db;   /* applied: min (target - loudness, ceiling - true peak); 0 when remuxed */
-  gboolean remuxed; /* Opus 48 kHz 20 ms and |gain| < 1 dB: packets kept as they were */
+  double gain_db;   /* applied: target - loudness, less where peaks would pass the ceiling; 0 when
+                       remuxed */
+  gboolean remuxed; /* stereo Opus, not over half more than BITRATE_BPS, and |gain| < 1 dB: packets
+                       kept as they were, split or joined to 20 ms where need be */
   guint max_packet_bytes;
   gint64 opus_bytes;
 } EncoreNormalised;
 
 /* encore_normalise: reads SOURCE_PATH, writes OPUS_PATH (O_EXCL, not synced).
- * @comments: NULL-terminated "KEY=value"; ENCORE_LUFS, ENCORE_PEAK, ENCORE_GAIN and R128_TRACK_GAIN
- * are added.
+ * @comments: NULL-terminated "KEY=value"; ENCORE_LUFS, ENCORE_PEAK, ENCORE_GAIN, R128_TRACK_GAIN
+ * and, if so, ENCORE_REMUXED are added.
  * Errors: NO_DECODER (names the missing GStreamer element), NO_AUDIO, CORRUPT, NO_SPACE, CANCELLED.
  * Threads: any worker; blocks; calls gst_init if need be. */
 gboolean encore_normalise (const char *source_path, const char *opus_path,
                            const char *const *comments, const EncoreNormaliseOptions *options,
                            GCancellable *cancellable, EncoreNormalised *out, GError **error);
+
+/* encore_normalise_was_remuxed: by what the comments of the Opus file FD say.  Reads a few pages.
+ */
+gboolean encore_normalise_was_remuxed (int fd);
 
 G_END_DECLS

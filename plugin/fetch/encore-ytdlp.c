@@ -145,6 +145,7 @@ static const struct {
     {"errno 28", ENCORE_ERROR_NO_SPACE},
     {"errno 27", ENCORE_ERROR_TOO_BIG},
     {"no such option", ENCORE_ERROR_NO_PROGRAM},
+    {"no module named", ENCORE_ERROR_NO_PROGRAM},
     {"http error 5", ENCORE_ERROR_NETWORK},
     {"urlopen error", ENCORE_ERROR_NETWORK},
     {"transporterror", ENCORE_ERROR_NETWORK},
@@ -172,14 +173,26 @@ encore_ytdlp_classify (const char *err_text, char **message)
   return ENCORE_ERROR_FAILED;
 }
 
+/* Warnings are no errors; a usage error or a crash has no "ERROR:". */
+static gboolean
+says_error (const char *err_text)
+{
+  return strstr (err_text, "ERROR:") != NULL || strstr (err_text, "error: ") != NULL ||
+         g_str_has_prefix (err_text, "Traceback");
+}
+
 static void
 set_failure (const char *err_text, GError **error)
 {
   g_autofree char *message = NULL;
   const EncoreError code = encore_ytdlp_classify (err_text, &message);
 
-  g_set_error (error, ENCORE_ERROR, code, "yt-dlp: %s",
-               *message != '\0' ? message : "it ended without a word");
+  /* whatever it is, it is not yt-dlp */
+  if (*message == '\0')
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM,
+                 "the program for the option ytdlp ended without a word");
+  else
+    g_set_error (error, ENCORE_ERROR, code, "yt-dlp: %s", message);
 }
 
 /* ---- arguments */
@@ -301,7 +314,7 @@ run (const EncoreConfig *config, GPtrArray *argv, const char *dir, gint64 deadli
 static void
 explain (const EncoreConfig *config, const EncoreYtdlp *out, const char *err_text, GError **error)
 {
-  if (!out->has_meta || strstr (err_text, "ERROR:") != NULL)
+  if (!out->has_meta || says_error (err_text))
     set_failure (err_text, error);
   else if (g_strcmp0 (out->live_status, "is_upcoming") == 0)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_UPCOMING, "not out yet");
@@ -400,7 +413,7 @@ encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit,
     return NULL;
   if (hits->len > 0)
     return g_steal_pointer (&hits);
-  if (strstr (err_text, "ERROR:") != NULL)
+  if (says_error (err_text))
     set_failure (err_text, error);
   else
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "the search found nothing");

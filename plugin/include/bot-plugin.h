@@ -82,7 +82,8 @@ typedef struct bot_host {
   void (*log) (void *ctx, int level, const char *domain, const char *text);
 
   /* [any] Copy the value of KEY in this plugin's section of the host's configuration to BUF (LEN
-   * bytes, cut and terminated like snprintf).  Returns its full length, or BOT_EINVAL if unset. */
+   * bytes, cut and terminated like snprintf; NULL with 0 only asks).  Returns its full length, or
+   * BOT_EINVAL if unset. */
   bot_result (*config_get) (void *ctx, const char *key, char *buf, size_t len);
 
   /* [any] Copy the name of the INDEXth key (from 0) that is set in this plugin's section, as
@@ -132,7 +133,7 @@ typedef struct bot_host_voice {
    * that fails, closed() tells why. */
   bot_result (*open) (void *ctx, bot_id room, bot_voice_spec *spec, bot_id *voice);
   /* [send] The plugin keeps the clock: one packet every frame_us.  Never blocks.  SEQ counts frames
-   * from 0 and may jump forward over silence.  FLAGS: BOT_VOICE_* below.  On BOT_EAGAIN the packet
+   * from 0 and may jump forward over silence.  FLAGS: BOT_VOICE_* above.  On BOT_EAGAIN the packet
    * was not taken: the plugin offers the same one again after one frame, or drops it. */
   bot_result (*send) (void *ctx, bot_id voice, uint64_t seq, uint32_t flags, const void *packet,
                       size_t len);

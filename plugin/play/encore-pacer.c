@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CATCH_UP_US (10 * ENCORE_TICK_US)
+
 struct EncorePacer {
   GThread *thread;
   _Atomic guint32 wake; /* the futex: goes up with every kick */
@@ -54,7 +56,8 @@ static void
 run_batch (EncorePacer *self, gint64 now_us)
 {
   gint64 late_us = now_us - self->next_us;
-  gint64 lost = late_us / ENCORE_TICK_US; /* never made up for: no burst after a stall */
+  /* a little is made up for at once: listeners have buffers.  After a stall there is no burst */
+  gint64 lost = late_us > CATCH_UP_US ? late_us / ENCORE_TICK_US : 0;
   self->next_us += lost * ENCORE_TICK_US;
   self->slot += lost;
   g_mutex_lock (&self->lock);

@@ -1,59 +1,46 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * One room's player: each song is a disposable producer that walks the pages of its cache file and
- * pushes the packets as they are.  No decode, no pipeline and no thread is between the cache and
- * the room; the elements of the same names are for gst-launch.
+ * One room's player: each song is a disposable pipeline that fills the room's ring in bursts.  No
+ * decode and no thread of the room's own is between the cache and the ring.
  *
- * Threads: control, but for fill(), which a worker calls. */
+ * Threads: control, but for fill() and song_free(), which a worker may call. */
 #include "config.h"
 #include "play/encore-player.h"
 
+#include <glib/gstdio.h>
 #include <gst/gst.h>
+#include <unistd.h>
 
-#include "base/encore-ogg.h"
-#include "play/encore-reader.h"
+#include "play/encore-entry.h"
+#include "play/encore-pipeline.h"
 #include "play/encore-voice.h"
 
-/* One song on its way to the ring. */
+/* One song on its way to the ring; shared by the producer that fills and the player that tells. */
 typedef struct {
-  EncoreReader *reader;
-  EncoreOggReader *ogg;
-  gint64 seek_ns; /* -1: done */
-  char *text;     /* the id, for the log */
-  GError *error;  /* worker's, read by control after FAILED came through the ring */
+  EncorePipeline *pipeline;
+  char *text; /* the id, for the log */
 } Song;
 
 struct EncorePlayer {
   EncoreVoice *voice;
   EncorePlayerEvents events;
   gpointer data;
-  GSource *source; /* wakes control when the pacer has something to tell */
-  guint song; /* in the air, or the next to be */
-  guint next; /* what follows it; 0: nothing */
+  GSource *source;                          /* wakes control when the pacer has something to tell */
+  guint song;                               /* in the air, or the next to be */
+  guint next;                               /* what follows it; 0: nothing */
+  EncorePipeline *pipeline, *next_pipeline; /* (nullable) theirs, to be told */
 };
-
-static gssize
-read_reader (gpointer data, gint64 offset, guint8 *buf, gsize len, GError **error)
-{
-  return encore_reader_read (data, offset, buf, len, error);
-}
 
 static void
 song_free (gpointer data)
 {
   Song *self = data;
 
-  encore_ogg_reader_free (self->ogg);
-  encore_reader_unref (self->reader);
-  g_clear_error (&self->error);
+  if (self->pipeline != NULL) {
+    encore_pipeline_stop (self->pipeline); /* the player may keep it to tell what it was */
+    encore_pipeline_unref (self->pipeline);
+  }
   g_free (self->text);
   g_free (self);
-}
-
-static EncoreFillResult
-fail (Song *self)
-{
-  g_warning ("play: %s: %s", self->text, self->error != NULL ? self->error->message : "broken");
-  return ENCORE_FILL_FAILED;
 }
 
 /* [worker] */
@@ -61,48 +48,39 @@ static EncoreFillResult
 fill (EncoreProducer *producer, guint n, gpointer data)
 {
   Song *self = data;
-  gboolean complete;
-  const gint64 size = encore_reader_get_size (self->reader, &complete);
+  g_autoptr (GError) error = NULL;
+  const EncoreFillResult result = encore_pipeline_fill (self->pipeline, n, &error);
 
-  encore_ogg_reader_set_size (self->ogg, size, complete);
-  if (self->seek_ns > 0) {
-    const EncoreOggResult result = encore_ogg_reader_seek (self->ogg, self->seek_ns, &self->error);
-    if (result == ENCORE_OGG_DAMAGED)
-      return fail (self);
-    if (result != ENCORE_OGG_PACKET)
-      return result == ENCORE_OGG_WAIT ? ENCORE_FILL_WAIT : ENCORE_FILL_END;
-    self->seek_ns = 0;
-  }
-  for (guint i = 0; i < n; i++) {
-    const guint8 *packet;
-    gsize len;
-    gint64 pts_ns;
-    const EncoreOggResult result =
-        encore_ogg_reader_next (self->ogg, &packet, &len, &pts_ns, &self->error);
-    if (result == ENCORE_OGG_DAMAGED)
-      return fail (self);
-    if (result != ENCORE_OGG_PACKET)
-      return result == ENCORE_OGG_WAIT ? ENCORE_FILL_WAIT : ENCORE_FILL_END;
-    if (encore_producer_push (producer, packet, len, pts_ns + ENCORE_PACKET_NS) ==
-        ENCORE_PUSH_STALE)
-      return ENCORE_FILL_END;
-  }
-  return ENCORE_FILL_MORE;
+  if (result == ENCORE_FILL_FAILED)
+    g_warning ("play: %s: %s", self->text, error->message);
+  return result;
 }
 
+/* *PIPELINE (out) (transfer full). */
 static EncoreProducer *
-make_producer (const EncoreMediaId *id, EncoreHandle *handle, gint64 start_ms, GError **error)
+make_producer (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle, gint64 start_ms,
+               EncorePipeline **pipeline, GError **error)
 {
-  g_autoptr (EncoreReader) reader = encore_reader_new_handle (handle, error);
-  if (reader == NULL)
-    return NULL;
+  EncoreEntry *entry = encore_entry_new (id, handle, error);
 
+  if (entry == NULL)
+    return NULL;
   Song *song = g_new0 (Song, 1);
-  song->ogg = encore_ogg_reader_new (read_reader, reader);
-  song->reader = g_steal_pointer (&reader);
-  song->seek_ns = start_ms * 1000000;
+  g_autoptr (EncoreProducer) producer = encore_producer_new (fill, song, song_free);
   song->text = encore_media_id_to_text (id);
-  return encore_producer_new (fill, song, song_free);
+  song->pipeline = encore_pipeline_new (entry, start_ms * 1000000, producer,
+                                        encore_voice_get_name (self->voice), error);
+  if (song->pipeline == NULL)
+    return NULL;
+  *pipeline = encore_pipeline_ref (song->pipeline);
+  return g_steal_pointer (&producer);
+}
+
+static void
+replace (EncorePipeline **where, EncorePipeline *pipeline)
+{
+  g_clear_pointer (where, encore_pipeline_unref);
+  *where = pipeline;
 }
 
 /* ---- events */
@@ -117,6 +95,7 @@ take_event (EncorePlayer *self, const EncoreVoiceEvent *event)
     if (event->song == self->song && self->next != 0) {
       self->song = self->next;
       self->next = 0;
+      replace (&self->pipeline, g_steal_pointer (&self->next_pipeline));
     }
     self->events.ended (event->song, event->end_ns / 1000000, self->data);
   } else {
@@ -178,6 +157,8 @@ encore_player_free (EncorePlayer *self)
   encore_voice_listen (self->voice, NULL, NULL);
   encore_voice_play (self->voice, NULL);
   encore_voice_quiesce (self->voice);
+  replace (&self->pipeline, NULL);
+  replace (&self->next_pipeline, NULL);
   g_source_destroy (self->source);
   g_source_unref (self->source);
   g_free (self);
@@ -189,12 +170,16 @@ guint
 encore_player_play (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
                     gint64 start_ms, GError **error)
 {
-  g_autoptr (EncoreProducer) producer = make_producer (id, handle, start_ms, error);
+  EncorePipeline *pipeline = NULL;
+  g_autoptr (EncoreProducer) producer =
+      make_producer (self, id, handle, start_ms, &pipeline, error);
 
   if (producer == NULL)
     return 0;
   self->song = encore_voice_play (self->voice, producer);
   self->next = 0;
+  replace (&self->pipeline, pipeline);
+  replace (&self->next_pipeline, NULL);
   return self->song;
 }
 
@@ -202,17 +187,21 @@ guint
 encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
                         GError **error)
 {
+  g_autoptr (EncorePipeline) pipeline = NULL;
   g_autoptr (EncoreProducer) producer =
-      handle != NULL ? make_producer (id, handle, 0, error) : NULL;
+      handle != NULL ? make_producer (self, id, handle, 0, &pipeline, error) : NULL;
   guint number = 0;
 
   if (handle != NULL && producer == NULL)
     return 0;
-  if (!encore_voice_follow (self->voice, self->song, producer, &number) && producer != NULL)
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_BUSY,
-                         "the next song is in the air already");
-  else
-    self->next = number;
+  if (!encore_voice_follow (self->voice, self->song, producer, &number)) {
+    if (producer != NULL)
+      g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_BUSY,
+                           "the next song is in the air already");
+    return 0;
+  }
+  self->next = number;
+  replace (&self->next_pipeline, g_steal_pointer (&pipeline));
   return number;
 }
 
@@ -220,6 +209,9 @@ void
 encore_player_stop (EncorePlayer *self)
 {
   encore_voice_play (self->voice, NULL);
+  self->song = self->next = 0;
+  replace (&self->pipeline, NULL);
+  replace (&self->next_pipeline, NULL);
 }
 
 void
@@ -240,13 +232,20 @@ encore_player_get_position_ms (EncorePlayer *self)
 /* ---- GStreamer, for people */
 
 char *
-encore_player_pipeline_line (const EncoreMediaId *id, const char *cache_dir)
+encore_player_pipeline_line (EncorePlayer *self, const char *cache_dir)
 {
-  g_autofree char *stem = encore_media_id_to_stem (id);
+  return self->pipeline != NULL ? encore_pipeline_describe (self->pipeline, cache_dir) : NULL;
+}
 
-  return g_strdup_printf ("gst-launch-1.0 filesrc location=%s/opus/%02x/%s.opus ! oggdemux ! "
-                          "opusparse ! fakesink sync=true silent=false -v",
-                          cache_dir, (guint) (encore_id_hash (stem) & 0xff), stem);
+char *
+encore_play_describe (const EncoreMediaId *id, EncoreHandle *handle, const char *cache_dir,
+                      GError **error)
+{
+  EncoreEntry *entry = encore_entry_new (id, handle, error);
+  g_autoptr (EncorePipeline) pipeline =
+      entry != NULL ? encore_pipeline_new (entry, 0, NULL, NULL, error) : NULL;
+
+  return pipeline != NULL ? encore_pipeline_describe (pipeline, cache_dir) : NULL;
 }
 
 char *
@@ -255,13 +254,24 @@ encore_play_version (void)
   return gst_version_string ();
 }
 
+/* Where its own place cannot be written GStreamer would scan all plugins anew in every process. The
+ * environment is the only way to tell it of another. */
+static void
+lend_registry (const char *dir)
+{
+  g_autofree char *own = g_build_filename (g_get_user_cache_dir (), "gstreamer-1.0", NULL);
+  g_autofree char *lent = g_build_filename (dir, "gstreamer-registry.bin", NULL);
+
+  if (gst_is_initialized () || g_getenv ("GST_REGISTRY") != NULL ||
+      g_getenv ("GST_REGISTRY_1_0") != NULL)
+    return;
+  if (g_mkdir_with_parents (own, 0700) != 0 || g_access (own, W_OK) != 0)
+    g_setenv ("GST_REGISTRY", lent, FALSE);
+}
+
 gboolean
 encore_play_init (const char *registry_dir, GError **error)
 {
-  g_autofree char *registry = g_build_filename (registry_dir, "gstreamer-registry.bin", NULL);
-
-  /* without a writable home GStreamer would scan all plugins anew in every process */
-  if (g_getenv ("GST_REGISTRY") == NULL && g_getenv ("GST_REGISTRY_1_0") == NULL)
-    g_setenv ("GST_REGISTRY", registry, FALSE);
-  return gst_init_check (NULL, NULL, error);
+  lend_registry (registry_dir);
+  return encore_pipeline_init (error);
 }

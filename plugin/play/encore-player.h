@@ -76,13 +76,19 @@ void encore_player_set_paused (EncorePlayer *self, gboolean paused);
 /* End of the last packet that was sent, of the song in the air. */
 gint64 encore_player_get_position_ms (EncorePlayer *self);
 
-/* encore_player_pipeline_line: Returns: (transfer full): a line for gst-launch-1.0, as it is, that
- * plays ID from the cache in CACHE_DIR. */
-char *encore_player_pipeline_line (const EncoreMediaId *id, const char *cache_dir);
+/* encore_player_pipeline_line: Returns: (transfer full) (nullable): the pipeline in force as a line
+ * for gst-launch-1.0, as it is; NULL when nothing plays. */
+char *encore_player_pipeline_line (EncorePlayer *self, const char *cache_dir);
 
-/* encore_play_init: gst_init, our elements registered, one dummy pipeline.  Once, control thread,
- * at the first event.  @registry_dir: where GStreamer may keep its registry if it has none. Errors:
- * FAILED, e.g. when another copy of the module has registered the elements. */
+/* encore_play_describe: the same for a song that need not play.  @handle: (transfer full).
+ * Returns: (transfer full); NULL with ERROR. */
+char *encore_play_describe (const EncoreMediaId *id, EncoreHandle *handle, const char *cache_dir,
+                            GError **error);
+
+/* encore_play_init: gst_init, our elements registered.  Control thread, at the first event, since
+ * threads do not survive a host's fork.  @registry_dir: where GStreamer may keep its registry if
+ * its own place cannot be written.  Errors: FAILED, e.g. when another copy of the module has
+ * registered the elements. */
 gboolean encore_play_init (const char *registry_dir, GError **error);
 
 /* Returns: (transfer full): GStreamer's version, for people. */

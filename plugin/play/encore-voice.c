@@ -18,6 +18,9 @@
 #define LATE_US 20000
 #define N_EVENTS 16 /* at most five are on the way: one song follows another, no third */
 
+/* Songs FROM and up to END, not included. */
+#define REVOKED(from, end) ((guint64) (from) << 32 | (end))
+
 static const guint8 SILENCE[] = {0xF8, 0xFF, 0xFE}; /* Opus: CELT, 20 ms, mono, nothing */
 
 struct EncorePlayout {
@@ -48,9 +51,9 @@ struct EncoreVoice {
   EncoreRing ring;
   Counters counters;
   _Atomic gboolean paused;
-  _Atomic gboolean producing;         /* a producer is there that has not ended */
-  _Atomic guint first;                /* songs below are stale */
-  _Atomic guint revoked, revoked_end; /* and these, the end not included */
+  _Atomic gboolean producing; /* a producer is there that has not ended */
+  _Atomic guint first;        /* songs below are stale */
+  _Atomic guint64 revoked;    /* and these: REVOKED(), both ends in one */
 
   GMutex lock; /* of the producers */
   EncoreProducer *current, *next;
@@ -127,8 +130,10 @@ encore_producer_unref (EncoreProducer *self)
 static gboolean
 is_wanted (EncoreVoice *self, guint song)
 {
+  const guint64 revoked = atomic_load (&self->revoked);
+
   return song >= atomic_load (&self->first) &&
-         (song < atomic_load (&self->revoked) || song >= atomic_load (&self->revoked_end));
+         (song < (guint32) (revoked >> 32) || song >= (guint32) revoked);
 }
 
 EncorePushResult
@@ -363,11 +368,13 @@ static void
 set_producers (EncoreVoice *self, EncoreProducer *first)
 {
   g_mutex_lock (&self->lock);
-  g_autoptr (EncoreProducer) current = g_steal_pointer (&self->current);
-  g_autoptr (EncoreProducer) next = g_steal_pointer (&self->next);
+  EncoreProducer *current = self->current, *next = self->next;
   self->current = first;
+  self->next = NULL;
   atomic_store (&self->producing, first != NULL);
   g_mutex_unlock (&self->lock);
+  g_clear_pointer (&current, encore_producer_unref);
+  g_clear_pointer (&next, encore_producer_unref);
 }
 
 /* PRODUCER is this voice's from now on. */
@@ -405,9 +412,8 @@ revoke_after (EncoreVoice *self, guint after)
   g_mutex_lock (&self->out);
   gboolean in_time = self->passed <= after;
   if (in_time) {
-    atomic_store (&self->revoked_end, 0);
-    atomic_store (&self->revoked, after + 1);
-    atomic_store (&self->revoked_end, ++self->last_song);
+    self->last_song++;
+    atomic_store (&self->revoked, REVOKED (after + 1, self->last_song));
   }
   g_mutex_unlock (&self->out);
   return in_time;
@@ -445,6 +451,12 @@ encore_voice_set_paused (EncoreVoice *self, gboolean paused)
   atomic_store (&self->paused, paused);
   if (!paused)
     encore_pacer_kick (self->playout->pacer, &self->paced);
+}
+
+const char *
+encore_voice_get_name (EncoreVoice *self)
+{
+  return self->name;
 }
 
 void

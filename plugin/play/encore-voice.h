@@ -43,6 +43,7 @@ guint encore_voice_play (EncoreVoice *self, EncoreProducer *producer);
 gboolean
 encore_voice_follow (EncoreVoice *self, guint after, EncoreProducer *producer, guint *number);
 void encore_voice_set_paused (EncoreVoice *self, gboolean paused);
+const char *encore_voice_get_name (EncoreVoice *self);
 /* encore_voice_quiesce: until no worker has anything of this voice. */
 void encore_voice_quiesce (EncoreVoice *self);
 /* encore_voice_get_position: of the packet sent last; *SONG (out). */

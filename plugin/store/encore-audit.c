@@ -89,8 +89,9 @@ finish_rows (const Work *work)
       work->audit->skipped += lock == NULL;
       continue;
     }
-    const gint64 bytes = work->dry ? 0 : encore_cache_remove_files (self, id);
-    if (!work->dry && !encore_cache_forget_row (self, id, &error)) {
+    gint64 bytes = 0;
+    if (!work->dry && (!encore_cache_remove_files (self, id, &bytes, &error) ||
+                       !encore_cache_forget_row (self, id, &error))) {
       g_warning ("store: %s: %s", id, error->message);
       continue;
     }
@@ -117,7 +118,9 @@ finish_tmp (const Work *work)
       work->audit->skipped++;
       continue;
     }
-    const gint64 bytes = work->dry ? 0 : encore_layout_remove_private (self->layout, name);
+    gint64 bytes = 0;
+    if (!work->dry && !encore_layout_remove_private (self->layout, name, &bytes))
+      continue;
     work->audit->stale_tmp++;
     work->audit->tmp_bytes += bytes;
     decide (work, name, TRUE, bytes, "it was temporary and its owner is gone");
@@ -159,22 +162,24 @@ adopt (EncoreCache *self, const char *id, gint64 *bytes)
   const int fd = encore_layout_open_file (self->layout, ENCORE_KIND_OPUS, id, "opus");
   g_auto (EncoreOggSummary) tags = {0};
   EncorePublish what = {0};
-  EncoreEntryInfo sizes = {.sha256 = (char *) ""};
+  EncoreEntryInfo sizes = {0};
+  g_autofree char *sum = NULL;
   struct stat st;
 
   if (fd < 0)
     return FALSE;
-  const gboolean whole = fstat (fd, &st) == 0 && S_ISREG (st.st_mode) &&
-                         encore_ogg_summarise (fd, &tags, NULL) && tags.complete &&
-                         g_strcmp0 (encore_ogg_summary_get (&tags, "ENCORE_ID"), id) == 0 &&
-                         encore_ogg_verify (fd, NULL, NULL);
+  const gboolean whole =
+      fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && encore_ogg_summarise (fd, &tags, NULL) &&
+      tags.complete && g_strcmp0 (encore_ogg_summary_get (&tags, "ENCORE_ID"), id) == 0 &&
+      encore_ogg_verify (fd, NULL, NULL) && (sum = encore_layout_sum (fd, NULL)) != NULL &&
+      encore_layout_sync_file (self->layout, ENCORE_KIND_OPUS, id, fd, NULL);
   close (fd);
   if (!whole)
     return FALSE;
   *bytes = sizes.opus_bytes = st.st_size;
+  sizes.sha256 = sum;
   fill_from_tags (&what, &tags);
-  return encore_cache_intend (self, id, NULL) &&
-         encore_cache_make_ready (self, id, &what, &sizes, "", 0, NULL);
+  return encore_cache_make_ready (self, id, &what, &sizes, "", 0, NULL);
 }
 
 static gint64
@@ -193,7 +198,9 @@ check_orphan (const Work *work, int shard, EncoreKind kind, const char *name, co
   g_autoptr (EncoreIdLock) lock = encore_locks_try (self->locks, id);
   gint64 bytes = size_of (shard, name);
 
-  if (lock == NULL || has_row_in (self, id, "0, 1, 2")) {
+  /* the list of names is old: a row that is gone may have taken its file with it */
+  if (lock == NULL || faccessat (shard, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ||
+      has_row_in (self, id, "0, 1, 2")) {
     work->audit->skipped += lock == NULL;
     return;
   }
@@ -255,6 +262,14 @@ agrees (EncoreCache *self, const char *id, gboolean *missing)
   return there && st.st_size == info->opus_bytes;
 }
 
+static gboolean
+disagrees (EncoreCache *self, const char *id)
+{
+  gboolean missing;
+
+  return !agrees (self, id, &missing);
+}
+
 static void
 check_row (const Work *work, const char *id)
 {
@@ -266,7 +281,8 @@ check_row (const Work *work, const char *id)
   work->audit->checked++;
   if (agrees (self, id, &missing))
     return;
-  if (!work->dry && !encore_evict_one (self, id, &bytes, &error)) {
+  /* without the lock it may just have been evicted, or fetched again */
+  if (!work->dry && !encore_evict_one (self, id, disagrees, &bytes, &error)) {
     work->audit->skipped++;
     return;
   }

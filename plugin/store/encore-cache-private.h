@@ -28,7 +28,12 @@ gboolean encore_cache_intend (EncoreCache *self, const char *id, GError **error)
 /* A row's files are gone or never were: it goes away, or to history when it has counts to remember.
  * Under the id's lock. */
 gboolean encore_cache_forget_row (EncoreCache *self, const char *id, GError **error);
-gint64 encore_cache_remove_files (EncoreCache *self, const char *id);
+/* On FALSE the row must stay as it is: it names what is left. */
+gboolean
+encore_cache_remove_files (EncoreCache *self, const char *id, gint64 *bytes, GError **error);
+/* The three steps of a removal: the row says so, the files go, the row goes.  Under the id's lock.
+ */
+gboolean encore_cache_drop (EncoreCache *self, const char *id, gint64 *bytes, GError **error);
 gboolean encore_cache_make_ready (EncoreCache *self, const char *id, const EncorePublish *what,
                                   const EncoreEntryInfo *sizes, const char *src_ext, gint64 plays,
                                   GError **error);
@@ -46,8 +51,12 @@ void encore_count_stop (EncoreCache *self);
 /* encore-evict.c */
 /* SQL of the eviction order for the policy after N more plays. */
 const char *encore_evict_prio_sql (const EncoreCache *self);
-/* Removes ID and its row; ERROR BUSY when it is played or fetched. */
-gboolean encore_evict_one (EncoreCache *self, const char *id, gint64 *bytes, GError **error);
+/* Looks again under the locks of ID: is it still what the caller saw? */
+typedef gboolean (*EncoreStillFunc) (EncoreCache *self, const char *id);
+/* Removes ID and its row.  Errors: BUSY when it is played or fetched, NOT_FOUND when STILL says no.
+ */
+gboolean encore_evict_one (EncoreCache *self, const char *id, EncoreStillFunc still, gint64 *bytes,
+                           GError **error);
 
 /* encore-audit.c */
 void encore_audit_recover (EncoreCache *self);

@@ -24,11 +24,13 @@
 
 struct EncoreHandle {
   EncoreEntryInfo *info;
-  int fd, lease;
+  int fd;
+  EncoreLocks *leased; /* (nullable) in which INFO's id is leased */
 };
 
 struct EncoreLease {
-  int fd;
+  EncoreLocks *locks;
+  char *id;
 };
 
 /* ---- life */
@@ -170,8 +172,8 @@ encore_handle_free (EncoreHandle *self)
   if (self == NULL)
     return;
   close (self->fd);
-  if (self->lease >= 0)
-    close (self->lease);
+  if (self->leased != NULL)
+    encore_locks_unlease (self->leased, self->info->id);
   encore_entry_info_free (self->info);
   g_free (self);
 }
@@ -191,14 +193,14 @@ encore_handle_get_info (EncoreHandle *self)
 /* The row's file, of the row's size; a row without it is no hit and heals by being fetched again.
  */
 static EncoreHandle *
-open_entry (EncoreCache *self, EncoreEntryInfo *info, int lease, GError **error)
+open_entry (EncoreCache *self, EncoreEntryInfo *info, EncoreLocks *leased, GError **error)
 {
   struct stat st;
   const int fd = encore_layout_open_file (self->layout, ENCORE_KIND_OPUS, info->id, "opus");
 
   if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size == info->opus_bytes) {
     EncoreHandle *handle = g_new (EncoreHandle, 1);
-    *handle = (EncoreHandle){info, fd, lease};
+    *handle = (EncoreHandle){info, fd, leased};
     return handle;
   }
   g_warning ("store: %s: the row is there but its file is not", info->id);
@@ -212,10 +214,10 @@ open_entry (EncoreCache *self, EncoreEntryInfo *info, int lease, GError **error)
 static EncoreHandle *
 try_get (EncoreCache *self, const char *id, char **real_id, GError **error)
 {
-  const int lease = self->options.read_only ? -1 : encore_locks_lease (self->locks, id);
+  EncoreLocks *locks = self->options.read_only ? NULL : self->locks;
   EncoreHandle *handle = NULL;
 
-  if (lease < 0 && !self->options.read_only) {
+  if (locks != NULL && !encore_locks_lease (locks, id)) {
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is being evicted", id);
     return NULL;
   }
@@ -223,11 +225,11 @@ try_get (EncoreCache *self, const char *id, char **real_id, GError **error)
   if (info != NULL && strcmp (info->id, id) != 0)
     *real_id = g_strdup (info->id);
   else if (info != NULL)
-    handle = open_entry (self, info, lease, error);
+    handle = open_entry (self, info, locks, error);
   if (handle != NULL)
     info = NULL;
-  else if (lease >= 0)
-    close (lease);
+  else if (locks != NULL)
+    encore_locks_unlease (locks, id);
   return handle;
 }
 
@@ -255,12 +257,10 @@ encore_cache_get (EncoreCache *self, const char *id, gboolean count, GError **er
 EncoreLease *
 encore_cache_protect (EncoreCache *self, const char *id)
 {
-  const int fd = encore_id_is_stem (id) ? encore_locks_lease (self->locks, id) : -1;
-
-  if (fd < 0)
+  if (!encore_id_is_stem (id) || !encore_locks_lease (self->locks, id))
     return NULL;
   EncoreLease *lease = g_new (EncoreLease, 1);
-  lease->fd = fd;
+  *lease = (EncoreLease){self->locks, g_strdup (id)};
   return lease;
 }
 
@@ -269,7 +269,8 @@ encore_cache_unprotect (EncoreLease *lease)
 {
   if (lease == NULL)
     return;
-  close (lease->fd);
+  encore_locks_unlease (lease->locks, lease->id);
+  g_free (lease->id);
   g_free (lease);
 }
 
@@ -314,11 +315,29 @@ encore_cache_forget_row (EncoreCache *self, const char *id, GError **error)
   return encore_db_end (self->db, ok, error);
 }
 
-gint64
-encore_cache_remove_files (EncoreCache *self, const char *id)
+gboolean
+encore_cache_remove_files (EncoreCache *self, const char *id, gint64 *bytes, GError **error)
 {
-  return encore_layout_remove (self->layout, ENCORE_KIND_OPUS, id) +
-         encore_layout_remove (self->layout, ENCORE_KIND_AUDIO, id);
+  *bytes = 0;
+  return encore_layout_remove (self->layout, ENCORE_KIND_OPUS, id, bytes, error) &&
+         encore_layout_remove (self->layout, ENCORE_KIND_AUDIO, id, bytes, error);
+}
+
+static gboolean
+mark_deleting (EncoreCache *self, const char *id, GError **error)
+{
+  return encore_db_begin (self->db, error) &&
+         encore_db_end (
+             self->db,
+             encore_db_run (self->db, error, "UPDATE entry SET state = 2 WHERE id = ?1", "s", id),
+             error);
+}
+
+gboolean
+encore_cache_drop (EncoreCache *self, const char *id, gint64 *bytes, GError **error)
+{
+  return mark_deleting (self, id, error) && encore_cache_remove_files (self, id, bytes, error) &&
+         encore_cache_forget_row (self, id, error);
 }
 
 gboolean
@@ -334,6 +353,10 @@ encore_cache_make_ready (EncoreCache *self, const char *id, const EncorePublish 
   if (!encore_db_begin (self->db, error))
     return FALSE;
   gboolean ok =
+      /* a file that is adopted has no intent row: what an audit leaves half-done must not be undone
+       */
+      encore_db_run (self->db, error, "INSERT OR IGNORE INTO entry (id, state) VALUES (?1, 0)", "s",
+                     id) &&
       encore_db_run (self->db, error,
                      "UPDATE entry SET src_size = ?2, opus_size = ?3, src_ext = ?4, sha256 = ?5,"
                      " title = ?6, artist = ?7, url = ?8, duration_ms = ?9, lufs = ?10,"

@@ -141,6 +141,10 @@ typedef enum {
 /* Returns: (transfer container) (element-type EncoreEntryInfo): frees its elements. */
 GPtrArray *
 encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit, GError **error);
+/* encore_cache_list_after: at most LIMIT in the order of ids, from the first one after AFTER (NULL:
+ * from the beginning): a walk through all that keeps nothing open in between. */
+GPtrArray *encore_cache_list_after (EncoreCache *self, const char *after, guint limit,
+                                    GError **error);
 /* Titles and artists that contain all WORDS (untrusted; FTS5, prefix match on the last). */
 GPtrArray *encore_cache_find (EncoreCache *self, const char *words, guint limit, GError **error);
 gboolean encore_cache_pin (EncoreCache *self, const char *id, gboolean pinned, GError **error);

@@ -4,12 +4,11 @@
 #include "config.h"
 #include "store/encore-cache.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/encore-media-id.h"
 #include "store/encore-cache-private.h"
+#include "store/encore-mutant.h"
 
 /* One song may take a quarter of the cache, or a single mix would flush everything else. */
 #define ENTRY_SHARE 4
@@ -22,6 +21,7 @@ struct EncoreClaim {
   char *private_name; /* below tmp/ */
   char *dir;
   gboolean published;
+  gboolean moved; /* files may be in place, and a commit that failed may still turn up in the log */
 };
 
 static EncoreHandle *
@@ -40,6 +40,7 @@ encore_cache_claim (EncoreCache *self, const char *id, gint64 deadline_us,
                     GCancellable *cancellable, EncoreHandle **out_hit, GError **error)
 {
   g_autoptr (GError) local = NULL;
+  gint64 bytes;
 
   *out_hit = NULL;
   g_return_val_if_fail (encore_id_is_stem (id), NULL);
@@ -47,15 +48,16 @@ encore_cache_claim (EncoreCache *self, const char *id, gint64 deadline_us,
       encore_locks_acquire (self->locks, id, deadline_us, cancellable, error);
   if (lock == NULL)
     return NULL;
-  *out_hit = look_again (self, id, &local);
+  if (!encore_mutant ("no-recheck"))
+    *out_hit = look_again (self, id, &local);
   if (local != NULL)
     g_propagate_error (error, g_steal_pointer (&local));
   if (*out_hit != NULL || (error != NULL && *error != NULL))
     return NULL;
-  if (!encore_cache_intend (self, id, error))
-    return NULL;
   /* an earlier attempt may have been killed after its rename: we hold the lock, it is nobody's */
-  encore_cache_remove_files (self, id);
+  if ((!encore_mutant ("no-intent") && !encore_cache_intend (self, id, error)) ||
+      !encore_cache_remove_files (self, id, &bytes, error))
+    return NULL;
 
   EncoreClaim *claim = g_new0 (EncoreClaim, 1);
   claim->cache = self;
@@ -82,23 +84,38 @@ encore_claim_get_dir (EncoreClaim *self)
   return self->dir;
 }
 
+static void
+remove_private (EncoreClaim *self)
+{
+  gint64 bytes = 0;
+
+  if (encore_layout_remove_private (self->cache->layout, self->private_name, &bytes))
+    g_info ("cleanup: removed tmp/%s (%" G_GINT64_FORMAT " bytes) because it was temporary",
+            self->private_name, bytes);
+  else
+    g_warning ("store: tmp/%s stays until the next open", self->private_name);
+}
+
+static void
+undo (EncoreClaim *self)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 bytes;
+
+  if (!(self->moved ? encore_cache_drop (self->cache, self->id, &bytes, &error)
+                    : encore_cache_forget_row (self->cache, self->id, &error)))
+    g_warning ("store: %s stays unfinished until the next open: %s", self->id, error->message);
+}
+
 void
 encore_claim_free (EncoreClaim *self)
 {
-  g_autoptr (GError) error = NULL;
-
   if (self == NULL)
     return;
-  if (self->private_name != NULL) {
-    const gint64 bytes = encore_layout_remove_private (self->cache->layout, self->private_name);
-    g_info ("cleanup: removed tmp/%s (%" G_GINT64_FORMAT " bytes) because it was temporary",
-            self->private_name, bytes);
-  }
-  if (!self->published) {
-    encore_cache_remove_files (self->cache, self->id);
-    if (!encore_cache_forget_row (self->cache, self->id, &error))
-      g_warning ("store: %s stays unfinished until the next open: %s", self->id, error->message);
-  }
+  if (self->private_name != NULL)
+    remove_private (self);
+  if (!self->published)
+    undo (self);
   encore_id_lock_free (self->lock);
   g_free (self->private_name);
   g_free (self->dir);
@@ -107,26 +124,6 @@ encore_claim_free (EncoreClaim *self)
 }
 
 /* ---- publish */
-
-static char *
-sha256_of (const char *path, GError **error)
-{
-  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
-  g_autofree guint8 *buf = g_malloc (1 << 16);
-  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  gssize n = -1;
-
-  if (fd >= 0) {
-    while ((n = read (fd, buf, 1 << 16)) > 0)
-      g_checksum_update (sum, buf, n);
-    close (fd);
-  }
-  if (n < 0) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "cannot read %s", path);
-    return NULL;
-  }
-  return g_strdup (g_checksum_get_string (sum));
-}
 
 static gboolean
 is_whole_name (const char *name)
@@ -141,12 +138,13 @@ publish_as (EncoreClaim *self, const char *id, const EncorePublish *what, GError
   EncoreLayout *layout = self->cache->layout;
   EncoreEntryInfo sizes = {0};
   const char *src_ext = "";
-  g_autofree char *path = g_build_filename (self->dir, what->opus_name, NULL);
-  g_autofree char *sum = sha256_of (path, error);
+  g_autofree char *sum =
+      encore_layout_sum_private (layout, self->private_name, what->opus_name, error);
 
   if (sum == NULL)
     return FALSE;
   sizes.sha256 = sum;
+  self->moved = TRUE;
   if (what->source_name != NULL) {
     const char *dot = strrchr (what->source_name, '.');
     src_ext = dot != NULL ? dot + 1 : "bin";
@@ -195,8 +193,8 @@ publish_answered (EncoreClaim *self, const EncorePublish *what, GError **error)
     if (!encore_cache_intend (cache, id, error))
       return FALSE;
     if (!publish_as (self, id, what, error)) {
-      encore_cache_remove_files (cache, id);
-      encore_cache_forget_row (cache, id, NULL);
+      gint64 bytes;
+      encore_cache_drop (cache, id, &bytes, NULL);
       return FALSE;
     }
   }

@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 
+#include "store/encore-mutant.h"
 #include "store/encore-schema.h"
 
 #define BUSY_TIMEOUT_MS 10000
@@ -111,10 +112,11 @@ open_connection (const char *path, gboolean read_only, gboolean small_blocks, GE
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
                     (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   g_autofree char *pragmas =
-      g_strdup_printf ("PRAGMA journal_mode = %s; PRAGMA synchronous = FULL; PRAGMA mmap_size = 0;"
+      g_strdup_printf ("PRAGMA journal_mode = %s; PRAGMA synchronous = %s; PRAGMA mmap_size = 0;"
                        "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;"
                        "PRAGMA cell_size_check = ON",
-                       small_blocks ? "TRUNCATE" : "WAL");
+                       small_blocks ? "TRUNCATE" : "WAL",
+                       encore_mutant ("sync-normal") ? "NORMAL" : "FULL");
 
   if (sqlite3_open_v2 (path, &db, flags, NULL) != SQLITE_OK) {
     encore_db_fail (db, error, "open");

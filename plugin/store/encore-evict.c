@@ -8,6 +8,7 @@
 #include "config.h"
 #include "store/encore-cache.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "store/encore-cache-private.h"
@@ -47,18 +48,9 @@ total_bytes (EncoreCache *self)
   return bytes;
 }
 
-static gboolean
-set_state (EncoreCache *self, const char *id, EncoreRowState state, GError **error)
-{
-  return encore_db_begin (self->db, error) &&
-         encore_db_end (self->db,
-                        encore_db_run (self->db, error, "UPDATE entry SET state = ?2 WHERE id = ?1",
-                                       "si", id, (gint64) state),
-                        error);
-}
-
 gboolean
-encore_evict_one (EncoreCache *self, const char *id, gint64 *bytes, GError **error)
+encore_evict_one (EncoreCache *self, const char *id, EncoreStillFunc still, gint64 *bytes,
+                  GError **error)
 {
   g_autoptr (EncoreIdLock) lock = encore_locks_try (self->locks, id);
   const int unleased = lock != NULL ? encore_locks_try_unleased (self->locks, id) : -1;
@@ -68,12 +60,28 @@ encore_evict_one (EncoreCache *self, const char *id, gint64 *bytes, GError **err
                  id);
     return FALSE;
   }
-  const gboolean marked = set_state (self, id, ENCORE_ROW_DELETING, error);
-  if (marked)
-    *bytes = encore_cache_remove_files (self, id);
-  const gboolean ok = marked && encore_cache_forget_row (self, id, error);
+  gboolean ok = still (self, id);
+  if (!ok)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is not what it was any more", id);
+  ok = ok && encore_cache_drop (self, id, bytes, error);
   close (unleased);
   return ok;
+}
+
+static gboolean
+is_ready (EncoreCache *self, const char *id)
+{
+  g_autoptr (EncoreEntryInfo) info = NULL;
+
+  return encore_cache_info (self, id, &info, NULL) && strcmp (info->id, id) == 0;
+}
+
+static gboolean
+is_ready_and_unpinned (EncoreCache *self, const char *id)
+{
+  g_autoptr (EncoreEntryInfo) info = NULL;
+
+  return encore_cache_info (self, id, &info, NULL) && strcmp (info->id, id) == 0 && !info->pinned;
 }
 
 gboolean
@@ -83,7 +91,7 @@ encore_cache_remove (EncoreCache *self, const char *id, GError **error)
   gint64 bytes;
 
   return encore_cache_info (self, id, &info, error) &&
-         encore_evict_one (self, info->id, &bytes, error);
+         encore_evict_one (self, info->id, is_ready, &bytes, error);
 }
 
 /* A row of a list of victims. */
@@ -175,7 +183,10 @@ evict_until (EncoreCache *self, const char *sql, EnoughFunc enough, gint64 targe
       const Victim *victim = victims->pdata[i];
       g_autoptr (GError) local = NULL;
       gint64 bytes = 0;
-      const gboolean gone = encore_evict_one (self, victim->id, &bytes, &local);
+      const gboolean gone =
+          encore_evict_one (self, victim->id, is_ready_and_unpinned, &bytes, &local);
+      if (g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
+        continue; /* somebody else was faster */
       if (!gone && !g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_BUSY)) {
         g_propagate_error (error, g_steal_pointer (&local));
         return -1;
@@ -281,10 +292,13 @@ encore_cache_room_for (EncoreCache *self, gint64 bytes, GError **error)
   /* on a disk that is really full not even the transactions of an eviction fit */
   if (encore_layout_get_free (self->layout) == 0)
     unlinkat (self->layout->dirfd, RESERVE, 0);
-  if (evict_for_free (self, wanted, log_decision, NULL, error) < 0)
-    return FALSE;
-  if (is_free_enough (self, wanted))
-    return TRUE;
+  /* where not even an empty cache would make room the songs stay: it is others who fill the disk */
+  if (encore_layout_get_free (self->layout) + total_bytes (self) >= wanted) {
+    if (evict_for_free (self, wanted, log_decision, NULL, error) < 0)
+      return FALSE;
+    if (is_free_enough (self, wanted))
+      return TRUE;
+  }
   g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE,
                "the disk of the cache has less than min_free left");
   return FALSE;

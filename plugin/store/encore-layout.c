@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "base/encore-media-id.h"
+#include "store/encore-mutant.h"
 
 #define RESERVE_BYTES (2 * 1024 * 1024)
+#define SUM_BYTES (1 << 16)
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static const char *const KINDS[ENCORE_N_KINDS] = {"opus", "audio"};
@@ -39,55 +41,79 @@ refuse (GError **error, const char *name, const char *why)
 
 /* A directory that somebody else may write to could be changed under us. */
 static gboolean
-check_ours (int fd, const char *name, GError **error)
+check_ours (const struct stat *st, const char *name, GError **error)
 {
-  struct stat st;
-
-  if (fstat (fd, &st) < 0)
-    return fail (error, "cannot stat", name);
-  if (st.st_uid != geteuid ())
+  if (!S_ISDIR (st->st_mode))
+    return refuse (error, name, "is a symbolic link or no directory");
+  if (st->st_uid != geteuid ())
     return refuse (error, name, "belongs to another user");
-  if (st.st_mode & 022)
+  if (st->st_mode & 022)
     return refuse (error, name, "can be written by others (chmod go-w)");
   return TRUE;
 }
 
-static int
-open_dir (int parent, const char *name, gboolean make, GError **error)
+/* NAME below PARENT is there and ours.  *MADE is set when it had to be made. */
+static gboolean
+ensure_dir (int parent, const char *name, gboolean *made, GError **error)
 {
-  if (make && mkdirat (parent, name, 0700) < 0 && errno != EEXIST) {
-    fail (error, "cannot make", name);
-    return -1;
-  }
+  struct stat st;
+
+  if (fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return check_ours (&st, name, error);
+  if (errno != ENOENT)
+    return fail (error, "cannot stat", name);
+  if (mkdirat (parent, name, 0700) < 0 && errno != EEXIST)
+    return fail (error, "cannot make", name);
+  *made = TRUE;
+  return fstatat (parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? check_ours (&st, name, error)
+                                                               : fail (error, "cannot stat", name);
+}
+
+static int
+open_dir (int parent, const char *name, GError **error)
+{
   const int fd = openat (parent, name, DIR_FLAGS);
+  struct stat st;
+
   if (fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
     refuse (error, name, "is a symbolic link or no directory");
   } else if (fd < 0) {
     fail (error, "cannot open", name);
-  } else if (!check_ours (fd, name, error)) {
+  } else if (fstat (fd, &st) < 0 || !check_ours (&st, name, error)) {
     close (fd);
     return -1;
   }
   return fd;
 }
 
+/* Before a row can be durable the directories of its files must be. */
 static gboolean
-make_shards (EncoreLayout *self, GError **error)
+make_shards (int kind_fd, gboolean *made, GError **error)
+{
+  gboolean new_ones = FALSE;
+
+  for (guint shard = 0; shard < 256; shard++) {
+    char name[3];
+    g_snprintf (name, sizeof name, "%02x", shard);
+    if (!ensure_dir (kind_fd, name, &new_ones, error))
+      return FALSE;
+  }
+  *made |= new_ones;
+  return !new_ones || fsync (kind_fd) == 0 || fail (error, "cannot sync", "shards");
+}
+
+static gboolean
+make_kinds (EncoreLayout *self, gboolean *made, GError **error)
 {
   for (int kind = 0; kind < ENCORE_N_KINDS; kind++) {
-    const int fd = open_dir (self->dirfd, KINDS[kind], TRUE, error);
-    if (fd < 0)
+    if (!ensure_dir (self->dirfd, KINDS[kind], made, error))
       return FALSE;
-    for (guint shard = 0; shard < 256; shard++) {
-      char name[3];
-      g_snprintf (name, sizeof name, "%02x", shard);
-      if (mkdirat (fd, name, 0700) < 0 && errno != EEXIST) {
-        fail (error, "cannot make", name);
-        close (fd);
-        return FALSE;
-      }
-    }
-    close (fd);
+    const int fd = open_dir (self->dirfd, KINDS[kind], error);
+    const gboolean ok = fd >= 0 && make_shards (fd, made, error);
+    if (fd >= 0)
+      close (fd);
+    if (!ok)
+      return FALSE;
   }
   return TRUE;
 }
@@ -122,16 +148,26 @@ make_reserve (EncoreLayout *self)
   close (fd);
 }
 
-static void
-probe_folding (EncoreLayout *self)
+/* Asked of a file that is always there: a probe of our own could be removed by a peer that cleans
+ * tmp/ just now. */
+static gboolean
+is_folding (const EncoreLayout *self)
 {
-  const int fd = openat (self->tmpfd, ".CaseProbe", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  return faccessat (self->dirfd, "cachedir.tag", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
 
-  if (fd < 0)
-    return;
-  close (fd);
-  self->folds = faccessat (self->tmpfd, ".caseprobe", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-  unlinkat (self->tmpfd, ".CaseProbe", 0);
+static gboolean
+make_all (EncoreLayout *self, gboolean made, GError **error)
+{
+  if (!ensure_dir (self->dirfd, "tmp", &made, error) ||
+      (self->tmpfd = open_dir (self->dirfd, "tmp", error)) < 0 ||
+      !make_kinds (self, &made, error) ||
+      !make_file (self, "CACHEDIR.TAG",
+                  "Signature: 8a477f597d28d172789f06886806bc55\n# Encore's music cache\n", error) ||
+      !make_file (self, "locks", "", error))
+    return FALSE;
+  make_reserve (self);
+  return !made || fsync (self->dirfd) == 0 || fail (error, "cannot sync", self->dir);
 }
 
 EncoreLayout *
@@ -139,28 +175,25 @@ encore_layout_open (const char *dir, gboolean read_only, GError **error)
 {
   g_autoptr (EncoreLayout) self = g_new0 (EncoreLayout, 1);
   struct statvfs vfs;
+  gboolean made = FALSE;
 
   self->dir = g_canonicalize_filename (dir, NULL);
   self->dirfd = self->tmpfd = -1;
   g_autofree char *parent = g_path_get_dirname (self->dir);
   if (!read_only)
     g_mkdir_with_parents (parent, 0700);
-  self->dirfd = open_dir (AT_FDCWD, self->dir, !read_only, error);
+  if (!read_only && !ensure_dir (AT_FDCWD, self->dir, &made, error))
+    return NULL;
+  self->dirfd = open_dir (AT_FDCWD, self->dir, error);
   if (self->dirfd < 0)
     return NULL;
   if (fstatvfs (self->dirfd, &vfs) == 0)
     self->block_bytes = vfs.f_bsize;
-  if (read_only)
-    return g_steal_pointer (&self);
-
-  self->tmpfd = open_dir (self->dirfd, "tmp", TRUE, error);
-  if (self->tmpfd < 0 || !make_shards (self, error) ||
-      !make_file (self, "CACHEDIR.TAG",
-                  "Signature: 8a477f597d28d172789f06886806bc55\n# Encore's music cache\n", error) ||
-      !make_file (self, "locks", "", error))
+  if (!read_only && !make_all (self, made, error)) {
+    g_prefix_error (error, "in the cache directory %s: ", self->dir);
     return NULL;
-  make_reserve (self);
-  probe_folding (self);
+  }
+  self->folds = is_folding (self);
   return g_steal_pointer (&self);
 }
 
@@ -251,37 +284,60 @@ encore_layout_open_file (const EncoreLayout *self, EncoreKind kind, const char *
   return openat (self->dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 }
 
-static gint64
-unlink_counted (int dirfd, const char *name)
+/* Adds the size of NAME to *BYTES if it could be removed.  Who is gone already is fine. */
+static gboolean
+unlink_counted (int dirfd, const char *name, gint64 *bytes)
 {
   struct stat st;
-  const gint64 bytes = fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
+  const gint64 size = fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
 
-  return unlinkat (dirfd, name, 0) == 0 ? bytes : 0;
+  if (unlinkat (dirfd, name, 0) == 0)
+    *bytes += size;
+  else if (errno != ENOENT)
+    return FALSE;
+  return TRUE;
 }
 
-gint64
-encore_layout_remove (const EncoreLayout *self, EncoreKind kind, const char *id)
+/* The names of ID's files; NULL with errno. */
+static GPtrArray *
+list_files (const EncoreLayout *self, DIR *dir, const char *id)
 {
-  const int fd = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  const gsize len = strlen (id);
   const struct dirent *entry;
-  gint64 bytes = 0;
 
-  if (fd < 0)
-    return 0;
-  DIR *dir = fdopendir (fd);
-  while ((entry = readdir (dir)) != NULL) {
+  while (errno = 0, (entry = readdir (dir)) != NULL) {
     g_autofree char *found = NULL, *ext = NULL;
-    if (encore_layout_parse (self, entry->d_name, &found, &ext) && strcmp (found, id) == 0)
+    if (strncmp (entry->d_name, id, len) == 0 &&
+        encore_layout_parse (self, entry->d_name, &found, &ext) && strcmp (found, id) == 0)
       g_ptr_array_add (names, g_strdup (entry->d_name));
   }
-  for (guint i = 0; i < names->len; i++)
-    bytes += unlink_counted (dirfd (dir), names->pdata[i]);
-  if (names->len > 0)
-    fsync (dirfd (dir));
+  return errno == 0 ? g_steal_pointer (&names) : NULL;
+}
+
+gboolean
+encore_layout_remove (const EncoreLayout *self, EncoreKind kind, const char *id, gint64 *bytes,
+                      GError **error)
+{
+  const int fd = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  gboolean ok;
+
+  if (dir == NULL) {
+    fail (error, "cannot open the shard of", id);
+    if (fd >= 0)
+      close (fd);
+    return FALSE;
+  }
+  g_autoptr (GPtrArray) names = list_files (self, dir, id);
+  ok = names != NULL || fail (error, "cannot list the shard of", id);
+  for (guint i = 0; ok && i < names->len; i++)
+    ok = unlink_counted (dirfd (dir), names->pdata[i], bytes) ||
+         fail (error, "cannot remove", names->pdata[i]);
+  if (ok && names->len > 0)
+    ok = fsync (dirfd (dir)) == 0 || fail (error, "cannot sync the directory of", id);
   closedir (dir);
-  return bytes;
+  return ok;
 }
 
 char *
@@ -299,28 +355,30 @@ encore_layout_make_private (EncoreLayout *self, const char *id, GError **error)
   }
 }
 
-static gint64
-remove_tree (int parent, const char *name)
+static gboolean
+remove_tree (int parent, const char *name, gint64 *bytes)
 {
   const int fd = openat (parent, name, DIR_FLAGS);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
   const struct dirent *entry;
-  gint64 bytes = 0;
+  gboolean ok = TRUE;
 
-  if (fd < 0)
-    return unlink_counted (parent, name);
-  DIR *dir = fdopendir (fd);
+  if (dir == NULL) {
+    if (fd >= 0)
+      close (fd);
+    return unlink_counted (parent, name, bytes);
+  }
   while ((entry = readdir (dir)) != NULL)
     if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
-      bytes += remove_tree (dirfd (dir), entry->d_name);
+      ok = remove_tree (dirfd (dir), entry->d_name, bytes) && ok;
   closedir (dir);
-  unlinkat (parent, name, AT_REMOVEDIR);
-  return bytes;
+  return unlinkat (parent, name, AT_REMOVEDIR) == 0 && ok;
 }
 
-gint64
-encore_layout_remove_private (const EncoreLayout *self, const char *name)
+gboolean
+encore_layout_remove_private (const EncoreLayout *self, const char *name, gint64 *bytes)
 {
-  return remove_tree (self->tmpfd, name);
+  return remove_tree (self->tmpfd, name, bytes);
 }
 
 /* A failed sync condemns the file: the kernel may have dropped the pages it could not write. */
@@ -336,7 +394,8 @@ make_durable (int fd, const char *name, gint64 *bytes, GError **error)
     return FALSE;
   }
   *bytes = st.st_size;
-  return fdatasync (fd) == 0 || fail (error, "cannot sync", name);
+  return encore_mutant ("no-fdatasync") || fdatasync (fd) == 0 ||
+         fail (error, "cannot sync", name);
 }
 
 gboolean
@@ -358,9 +417,60 @@ encore_layout_publish (const EncoreLayout *self, const char *private_name, const
   if (shard < 0)
     return fail (error, "cannot open the shard of", id);
   ok = (renameat (self->tmpfd, from, shard, to) == 0 || fail (error, "cannot move", from)) &&
-       (fsync (shard) == 0 || fail (error, "cannot sync the directory of", id));
+       (encore_mutant ("no-dirsync") || fsync (shard) == 0 ||
+        fail (error, "cannot sync the directory of", id));
   close (shard);
   return ok;
+}
+
+gboolean
+encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
+                         GError **error)
+{
+  const int shard = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
+  const gboolean ok = fdatasync (fd) == 0 && shard >= 0 && fsync (shard) == 0;
+
+  if (!ok)
+    fail (error, "cannot sync", id);
+  if (shard >= 0)
+    close (shard);
+  return ok;
+}
+
+char *
+encore_layout_sum (int fd, GError **error)
+{
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autofree guint8 *buf = g_malloc (SUM_BYTES);
+  gint64 at = 0;
+  gssize n;
+
+  while ((n = pread (fd, buf, SUM_BYTES, at)) > 0) {
+    g_checksum_update (sum, buf, n);
+    at += n;
+  }
+  if (n < 0) {
+    fail (error, "cannot read", "a file");
+    return NULL;
+  }
+  return g_strdup (g_checksum_get_string (sum));
+}
+
+char *
+encore_layout_sum_private (const EncoreLayout *self, const char *private_name, const char *name,
+                           GError **error)
+{
+  g_autofree char *path = g_strconcat (private_name, "/", name, NULL);
+  const int fd = openat (self->tmpfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  char *sum = NULL;
+
+  if (fd < 0) {
+    fail (error, "cannot open", path);
+    return NULL;
+  }
+  sum = encore_layout_sum (fd, error);
+  close (fd);
+  return sum;
 }
 
 gint64

@@ -40,16 +40,25 @@ int encore_layout_open_shard (const EncoreLayout *self, EncoreKind kind, guint s
 /* encore_layout_open_file: read-only.  Returns: -1 with errno; ELOOP for a symlink. */
 int encore_layout_open_file (const EncoreLayout *self, EncoreKind kind, const char *id,
                              const char *ext);
-/* Every file of ID below KIND is removed.  Returns: bytes freed. */
-gint64 encore_layout_remove (const EncoreLayout *self, EncoreKind kind, const char *id);
+/* Every file of ID below KIND is removed, durably; *BYTES grows by what was freed.  On FALSE some
+ * may be left. */
+gboolean encore_layout_remove (const EncoreLayout *self, EncoreKind kind, const char *id,
+                               gint64 *bytes, GError **error);
 /* A fresh private directory below tmp/, "<id>.<pid>-<n>".  (transfer full) (nullable) */
 char *encore_layout_make_private (EncoreLayout *self, const char *id, GError **error);
-/* tmp/NAME with all in it.  Returns: bytes freed. */
-gint64 encore_layout_remove_private (const EncoreLayout *self, const char *name);
+/* tmp/NAME with all in it; *BYTES grows by what was freed. */
+gboolean encore_layout_remove_private (const EncoreLayout *self, const char *name, gint64 *bytes);
 /* encore_layout_publish: makes tmp/PRIVATE/NAME durable and moves it to its place. */
 gboolean encore_layout_publish (const EncoreLayout *self, const char *private_name,
                                 const char *name, EncoreKind kind, const char *id, const char *ext,
                                 gint64 *bytes, GError **error);
+/* The sha256 of a file in hex.  (transfer full) */
+char *encore_layout_sum (int fd, GError **error);
+char *encore_layout_sum_private (const EncoreLayout *self, const char *private_name,
+                                 const char *name, GError **error);
+/* encore_layout_sync_file: the file FD of ID, as it is and where it is, is durable. */
+gboolean encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
+                                  GError **error);
 /* Bytes free to us on the file system. */
 gint64 encore_layout_get_free (const EncoreLayout *self);
 

@@ -26,14 +26,15 @@ read_infos (EncoreCache *self, sqlite3_stmt *stmt, GError **error)
 GPtrArray *
 encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit, GError **error)
 {
+  /* "+" keeps the planner off the indexes of ready rows, which cost a look-up for each of them */
   static const char *const sql[] = {
       [ENCORE_SORT_RECENT] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE state = 1"
                              " ORDER BY last_access DESC, id LIMIT ?1 OFFSET ?2",
       [ENCORE_SORT_TOP] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE state = 1"
                           " ORDER BY access_count DESC, id LIMIT ?1 OFFSET ?2",
-      [ENCORE_SORT_SIZE] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE state = 1"
+      [ENCORE_SORT_SIZE] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE +state = 1"
                            " ORDER BY src_size + opus_size DESC, id LIMIT ?1 OFFSET ?2",
-      [ENCORE_SORT_TITLE] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE state = 1"
+      [ENCORE_SORT_TITLE] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE +state = 1"
                             " ORDER BY title COLLATE NOCASE, id LIMIT ?1 OFFSET ?2",
   };
   GPtrArray *infos = NULL;
@@ -41,6 +42,24 @@ encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit
   g_mutex_lock (&self->db->read_mutex);
   g_autoptr (EncoreStmt) stmt =
       encore_db_prepare (self->db->reader, error, sql[sort], "ii", (gint64) limit, (gint64) offset);
+  if (stmt != NULL)
+    infos = read_infos (self, stmt, error);
+  g_clear_pointer (&stmt, encore_stmt_free);
+  g_mutex_unlock (&self->db->read_mutex);
+  return infos;
+}
+
+GPtrArray *
+encore_cache_list_after (EncoreCache *self, const char *after, guint limit, GError **error)
+{
+  GPtrArray *infos = NULL;
+
+  g_mutex_lock (&self->db->read_mutex);
+  g_autoptr (EncoreStmt) stmt =
+      encore_db_prepare (self->db->reader, error,
+                         "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE +state = 1 AND id > ?1"
+                         " ORDER BY id LIMIT ?2",
+                         "si", after != NULL ? after : "", (gint64) limit);
   if (stmt != NULL)
     infos = read_infos (self, stmt, error);
   g_clear_pointer (&stmt, encore_stmt_free);

@@ -9,6 +9,7 @@
 
 #include "base/encore-error.h"
 #include "base/encore-media-id.h"
+#include "store/encore-mutant.h"
 
 #define FIRST_WAIT_US 1000
 #define LONGEST_WAIT_US 32000
@@ -26,6 +27,9 @@ struct EncoreLocks {
   int dirfd;
   GMutex mutex;
   GHashTable *slots; /* id -> Slot */
+  GMutex lease_mutex;
+  GHashTable *leases; /* byte (gint64) -> how many */
+  int lease_fd;       /* -1 until the first */
 };
 
 struct EncoreIdLock {
@@ -42,6 +46,9 @@ encore_locks_new (int dirfd)
   self->dirfd = dirfd;
   g_mutex_init (&self->mutex);
   self->slots = g_hash_table_new (g_str_hash, g_str_equal);
+  g_mutex_init (&self->lease_mutex);
+  self->leases = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  self->lease_fd = -1;
   return self;
 }
 
@@ -51,6 +58,10 @@ encore_locks_free (EncoreLocks *self)
   g_assert (g_hash_table_size (self->slots) == 0);
   g_hash_table_unref (self->slots);
   g_mutex_clear (&self->mutex);
+  g_hash_table_unref (self->leases);
+  g_mutex_clear (&self->lease_mutex);
+  if (self->lease_fd >= 0)
+    close (self->lease_fd);
   g_free (self);
 }
 
@@ -71,7 +82,7 @@ lock_byte (EncoreLocks *self, off_t byte, short type)
 
   if (fd < 0)
     return -1;
-  if (fcntl (fd, F_OFD_SETLK, &lock) == 0)
+  if (encore_mutant (byte & 1 ? "no-lease" : "no-lock") || fcntl (fd, F_OFD_SETLK, &lock) == 0)
     return fd;
   const int saved = errno == EACCES ? EAGAIN : errno;
   close (fd);
@@ -79,10 +90,47 @@ lock_byte (EncoreLocks *self, off_t byte, short type)
   return -1;
 }
 
-int
+/* ---- leases */
+
+static gboolean
+set_lease_locked (EncoreLocks *self, off_t byte, short type)
+{
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+  if (self->lease_fd < 0)
+    self->lease_fd = openat (self->dirfd, "locks", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  return self->lease_fd >= 0 &&
+         (encore_mutant ("no-lease") || fcntl (self->lease_fd, F_OFD_SETLK, &lock) == 0);
+}
+
+gboolean
 encore_locks_lease (EncoreLocks *self, const char *id)
 {
-  return lock_byte (self, fetch_byte (id) | 1, F_RDLCK);
+  const gint64 byte = fetch_byte (id) | 1;
+
+  g_mutex_lock (&self->lease_mutex);
+  const guint n = GPOINTER_TO_UINT (g_hash_table_lookup (self->leases, &byte));
+  const gboolean ok = n > 0 || set_lease_locked (self, byte, F_RDLCK);
+  if (ok)
+    g_hash_table_replace (self->leases, g_memdup2 (&byte, sizeof byte), GUINT_TO_POINTER (n + 1));
+  g_mutex_unlock (&self->lease_mutex);
+  return ok;
+}
+
+void
+encore_locks_unlease (EncoreLocks *self, const char *id)
+{
+  const gint64 byte = fetch_byte (id) | 1;
+
+  g_mutex_lock (&self->lease_mutex);
+  const guint n = GPOINTER_TO_UINT (g_hash_table_lookup (self->leases, &byte));
+  if (n > 1) {
+    g_hash_table_replace (self->leases, g_memdup2 (&byte, sizeof byte), GUINT_TO_POINTER (n - 1));
+  } else {
+    g_hash_table_remove (self->leases, &byte);
+    set_lease_locked (self, byte, F_UNLCK);
+  }
+  g_mutex_unlock (&self->lease_mutex);
 }
 
 int

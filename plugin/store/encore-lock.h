@@ -6,8 +6,10 @@
  *   byte 2h + 1  play lease (shared; the evictor tries it exclusively)
  *   open gate    held while the database is opened, made or migrated
  *
- * Each acquisition has its own open file description (OFD locks), so two threads of one process
- * exclude each other like two processes do.  Private to the store. */
+ * Each exclusive acquisition has its own open file description (OFD locks), so two threads of one
+ * process exclude each other like two processes do.  All leases of a process share one, counted by
+ * byte: a queue of thousands of songs must not use up the host's descriptors.  Private to the
+ * store. */
 #pragma once
 
 #include <gio/gio.h>
@@ -33,9 +35,10 @@ EncoreIdLock *encore_locks_acquire (EncoreLocks *self, const char *id, gint64 de
 EncoreIdLock *encore_locks_try (EncoreLocks *self, const char *id);
 void encore_id_lock_free (EncoreIdLock *self);
 
-/* encore_locks_lease: shared play lease.  Returns: a descriptor to close, -1 when an evictor has it
- * (or errno on failure). */
-int encore_locks_lease (EncoreLocks *self, const char *id);
+/* encore_locks_lease: shared play lease; as many as you like, each given back by unlease().
+ * Returns: FALSE when an evictor has it (or errno on failure). */
+gboolean encore_locks_lease (EncoreLocks *self, const char *id);
+void encore_locks_unlease (EncoreLocks *self, const char *id);
 /* encore_locks_try_unleased: keeps players out.  Returns: a descriptor to close, -1: somebody
  * plays. */
 int encore_locks_try_unleased (EncoreLocks *self, const char *id);

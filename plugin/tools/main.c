@@ -1,283 +1,349 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * encore-cache: the administrator's view of a cache, safe beside a running bot.
- * Exit status: 0 clean, 1 found and repaired or not found, 2 could not. */
+ * Exit status: 0 clean, 1 found something (repaired, not there, not imported), 2 could not. */
 #include "config.h"
 
-#include <gio/gio.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/encore-config.h"
-#include "base/encore-media-id.h"
-#include "store/encore-cache.h"
+#include "tool.h"
 
-#define EXIT_CLEAN 0
-#define EXIT_FOUND 1
-#define EXIT_FAILED 2
+typedef enum {
+  OPTION_DRY = 1 << 0,
+  OPTION_EXAMPLE = 1 << 1,
+  OPTION_DELETE = 1 << 2,
+  OPTION_JOBS = 1 << 3,
+  OPTION_JSON = 1 << 4,
+  OPTION_SORT = 1 << 5,
+  OPTION_LIMIT = 1 << 6,
+  OPTION_FULL = 1 << 7,
+  OPTION_TO = 1 << 8,
+  OPTION_ALL = 1 << 9,
+  OPTION_FORCE = 1 << 10,
+} OptionMask;
+
+typedef enum {
+  ACCESS_NONE,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  ACCESS_WRITE_UNLESS_DRY, /* dry: to read */
+  ACCESS_MAKE_UNLESS_DRY,  /* dry: to read, and no cache at all will do */
+} Access;
 
 typedef struct {
-  EncoreCache *cache;
-  char **args; /* after the verb */
-  gboolean dry;
-} Call;
+  const char *name, *args; /* args: for the usage, "" none */
+  int (*run) (const ToolCall *call);
+  Access access;
+  guint options; /* OptionMask, besides --dir and --config */
+  int min_args, max_args;
+  gboolean is_long; /* a signal ends it in good order */
+} Verb;
 
-static int
-fail (const GError *error)
-{
-  fprintf (stderr, "encore-cache: %s\n", error->message);
-  return g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND) ? EXIT_FOUND : EXIT_FAILED;
-}
+static const Verb VERBS[] = {
+    {"id", "[--json]", tool_id, ACCESS_NONE, OPTION_JSON, 0, 0, FALSE},
+    {"config", "[--example] [--json]", tool_config, ACCESS_NONE, OPTION_EXAMPLE | OPTION_JSON, 0, 0,
+     FALSE},
+    {"stats", "[--json]", tool_stats, ACCESS_READ, OPTION_JSON, 0, 0, FALSE},
+    {"list", "[--sort KEY] [--limit N] [--json]", tool_list, ACCESS_READ,
+     OPTION_JSON | OPTION_SORT | OPTION_LIMIT, 0, 0, FALSE},
+    {"find", "WORDS [--limit N] [--json]", tool_find, ACCESS_READ, OPTION_JSON | OPTION_LIMIT, 1,
+     G_MAXINT, FALSE},
+    {"info", "ID [--json]", tool_info, ACCESS_READ, OPTION_JSON, 1, 1, FALSE},
+    {"pin", "ID", tool_pin, ACCESS_WRITE, 0, 1, 1, FALSE},
+    {"unpin", "ID", tool_unpin, ACCESS_WRITE, 0, 1, 1, FALSE},
+    {"repair", "[--dry-run]", tool_repair, ACCESS_WRITE, OPTION_DRY, 0, 0, FALSE},
+    {"fetch", "URL... [--force]", tool_fetch, ACCESS_WRITE, OPTION_FORCE, 1, G_MAXINT, FALSE},
+    {"verify", "[ID...] [--full] [--dry-run] [--json]", tool_verify, ACCESS_WRITE_UNLESS_DRY,
+     OPTION_FULL | OPTION_DRY | OPTION_JSON, 0, G_MAXINT, TRUE},
+    {"evict", "--to SIZE", tool_evict, ACCESS_WRITE, OPTION_TO, 0, 0, FALSE},
+    {"export", "ID... | --all DIR", tool_export, ACCESS_READ, OPTION_ALL, 1, G_MAXINT, TRUE},
+    {"import", "DIR [--delete] [--dry-run] [--jobs N]", tool_import, ACCESS_MAKE_UNLESS_DRY,
+     OPTION_DRY | OPTION_DELETE | OPTION_JOBS, 1, 1, TRUE},
+};
 
-/* Outside text never reaches the terminal with its control characters. */
-static char *
-printable (const char *text)
-{
-  char *copy = g_utf8_make_valid (text, -1);
-
-  for (char *p = copy; *p != '\0'; p++)
-    if (g_ascii_iscntrl (*p))
-      *p = ' ';
-  return copy;
-}
-
-/* ---- without a cache */
-
-static int
-run_id (void)
-{
-  g_autoptr (GString) line = g_string_new (NULL);
-  int c;
-
-  while ((c = getchar ()) != EOF || line->len > 0) {
-    EncoreMediaId id;
-    if (c != '\n' && c != EOF) {
-      g_string_append_c (line, c);
-      continue;
-    }
-    /* a NUL in the text makes it no id: it must not be cut there */
-    const gboolean whole = strlen (line->str) == line->len;
-    g_autofree char *text = whole && encore_media_id_from_user (line->str, &id)
-                                ? encore_media_id_to_text (&id)
-                                : g_strdup ("-");
-    puts (text);
-    g_string_truncate (line, 0);
-    if (c == EOF)
-      break;
-  }
-  return EXIT_CLEAN;
-}
-
-static int
-run_config (const EncoreConfig *config, gboolean example)
-{
-  g_autofree char *text = encore_config_example ();
-
-  if (example) {
-    fputs (text, stdout);
-    return EXIT_CLEAN;
-  }
-  for (const EncoreOption *o = encore_config_options (); o->key != NULL; o++) {
-    g_autofree char *value = encore_config_dump (config, o);
-    printf ("%-16s = %-28s # %s\n", o->key, value, o->help);
-  }
-  return EXIT_CLEAN;
-}
-
-/* ---- looking */
-
-static int
-run_stats (const Call *call)
-{
-  EncoreCacheStats stats;
-
-  encore_cache_stats (call->cache, &stats);
-  g_autofree char *size = g_format_size_full (stats.bytes, G_FORMAT_SIZE_IEC_UNITS);
-  g_autofree char *free_space = g_format_size_full (stats.free_bytes, G_FORMAT_SIZE_IEC_UNITS);
-  printf ("songs   %" G_GINT64_FORMAT "\nsize    %s\nfree    %s\npinned  %" G_GINT64_FORMAT
-          "\nplays   %" G_GINT64_FORMAT "\n",
-          stats.entries, size, free_space, stats.pinned, stats.total_plays);
-  return EXIT_CLEAN;
-}
+/* The command line as it came; strings are owned. */
+typedef struct {
+  char *dir, *config, *sort, *to;
+  char **set; /* (nullable) */
+  EncoreConfig *values;
+  ToolCall call;
+} Line;
 
 static void
-print_info (const EncoreEntryInfo *info)
+line_clear (Line *self)
 {
-  g_autofree char *title = printable (info->title);
-  g_autofree char *size =
-      g_format_size_full (info->opus_bytes + info->src_bytes, G_FORMAT_SIZE_IEC_UNITS);
-  const int s = info->duration_ms / 1000;
-
-  printf ("%-12s %3d:%02d %10s %6" G_GINT64_FORMAT " plays %s %s\n", info->id, s / 60, s % 60, size,
-          info->access_count, info->pinned ? "pinned" : "      ", title);
+  g_free (self->dir);
+  g_free (self->config);
+  g_free (self->sort);
+  g_free (self->to);
+  g_strfreev (self->set);
+  encore_config_free (self->values);
 }
 
-static int
-print_infos (GPtrArray *infos, const GError *error)
+static const Verb *
+find_verb (const char *name)
 {
-  if (infos == NULL)
-    return fail (error);
-  for (guint i = 0; i < infos->len; i++)
-    print_info (infos->pdata[i]);
-  return infos->len > 0 ? EXIT_CLEAN : EXIT_FOUND;
-}
-
-static int
-run_list (const Call *call)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) infos =
-      encore_cache_list (call->cache, ENCORE_SORT_RECENT, 0, G_MAXINT, &error);
-
-  print_infos (infos, error);
-  return infos != NULL ? EXIT_CLEAN : EXIT_FAILED;
-}
-
-static int
-run_find (const Call *call)
-{
-  g_autofree char *words = g_strjoinv (" ", call->args);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) infos = encore_cache_find (call->cache, words, 100, &error);
-
-  return print_infos (infos, error);
-}
-
-/* The stem that the first argument means; NULL with a message. */
-static char *
-take_stem (const Call *call)
-{
-  EncoreMediaId id;
-
-  if (call->args[0] != NULL && (encore_media_id_from_user (call->args[0], &id) ||
-                                encore_media_id_from_stem (call->args[0], &id)))
-    return encore_media_id_to_stem (&id);
-  fputs ("encore-cache: an id or a link of one song is missing\n", stderr);
+  for (gsize i = 0; i < G_N_ELEMENTS (VERBS); i++)
+    if (strcmp (VERBS[i].name, name) == 0)
+      return &VERBS[i];
+  g_autofree char *shown = tool_printable (name);
+  fprintf (stderr, "encore-cache: there is no verb '%.40s'; --help lists them\n", shown);
   return NULL;
 }
 
-static int
-run_info (const Call *call)
+/* What does not belong to the verb is a mistake that nobody may miss. */
+static gboolean
+check_options (const Verb *verb, const Line *line)
 {
-  g_autofree char *stem = take_stem (call);
-  g_autoptr (EncoreEntryInfo) info = NULL;
-  g_autoptr (GError) error = NULL;
+  const ToolCall *call = &line->call;
+  const struct {
+    gboolean given;
+    OptionMask mask;
+    const char *name;
+  } options[] = {
+      {call->dry, OPTION_DRY, "--dry-run"},        {call->example, OPTION_EXAMPLE, "--example"},
+      {call->remove, OPTION_DELETE, "--delete"},   {call->jobs != 0, OPTION_JOBS, "--jobs"},
+      {call->json, OPTION_JSON, "--json"},         {line->sort != NULL, OPTION_SORT, "--sort"},
+      {call->limit != 0, OPTION_LIMIT, "--limit"}, {call->full, OPTION_FULL, "--full"},
+      {line->to != NULL, OPTION_TO, "--to"},       {call->all, OPTION_ALL, "--all"},
+      {call->force, OPTION_FORCE, "--force"},
+  };
 
-  if (stem == NULL)
-    return EXIT_FAILED;
-  if (!encore_cache_info (call->cache, stem, &info, &error))
-    return fail (error);
-  print_info (info);
-  return EXIT_CLEAN;
+  for (gsize i = 0; i < G_N_ELEMENTS (options); i++)
+    if (options[i].given && (verb->options & options[i].mask) == 0) {
+      fprintf (stderr, "encore-cache: %s takes no %s\n", verb->name, options[i].name);
+      return FALSE;
+    }
+  return TRUE;
 }
 
-/* ---- tending */
-
-static int
-set_pinned (const Call *call, gboolean pinned)
+static gboolean
+bad_value (const char *option, const char *value, const char *expected)
 {
-  g_autofree char *stem = take_stem (call);
-  g_autoptr (GError) error = NULL;
+  g_autofree char *shown = tool_printable (value);
 
-  if (stem == NULL)
-    return EXIT_FAILED;
-  return encore_cache_pin (call->cache, stem, pinned, &error) ? EXIT_CLEAN : fail (error);
+  fprintf (stderr, "encore-cache: %s: '%.40s' is not %s\n", option, shown, expected);
+  return FALSE;
 }
 
-static int
-run_pin (const Call *call)
+static gboolean
+parse_sort (const char *text, EncoreSort *out)
 {
-  return set_pinned (call, TRUE);
+  static const char *const names[] = {[ENCORE_SORT_RECENT] = "recent",
+                                      [ENCORE_SORT_TOP] = "plays",
+                                      [ENCORE_SORT_SIZE] = "size",
+                                      [ENCORE_SORT_TITLE] = "title"};
+
+  for (guint i = 0; text != NULL && i < G_N_ELEMENTS (names); i++)
+    if (strcmp (names[i], text) == 0) {
+      *out = i;
+      return TRUE;
+    }
+  return text == NULL || bad_value ("--sort", text, "one of recent, plays, size, title");
 }
 
-static int
-run_unpin (const Call *call)
+static gboolean
+parse_size (const char *text, gint64 *out)
 {
-  return set_pinned (call, FALSE);
+  g_autoptr (EncoreConfig) scratch = encore_config_new ();
+
+  *out = -1;
+  if (text != NULL && !encore_config_set (scratch, "max_size", text, NULL))
+    return bad_value ("--to", text, "a size such as 5GiB or 0");
+  if (text != NULL)
+    *out = scratch->max_size_bytes;
+  return TRUE;
+}
+
+static gboolean
+parse_number (const char *option, int value, int max, int by_default, int *out)
+{
+  g_autofree char *text = g_strdup_printf ("%d", value);
+  g_autofree char *range = g_strdup_printf ("from 1 to %d", max);
+
+  *out = value != 0 ? value : by_default;
+  return (value >= 0 && value <= max) || bad_value (option, text, range);
+}
+
+static gboolean
+check_line (const Verb *verb, Line *line, int n_args)
+{
+  ToolCall *call = &line->call;
+
+  if (!check_options (verb, line) || !parse_sort (line->sort, &call->sort) ||
+      !parse_size (line->to, &call->to_bytes) ||
+      !parse_number ("--limit", call->limit, G_MAXINT, 0, &call->limit) ||
+      !parse_number ("--jobs", call->jobs, 64, MIN (g_get_num_processors (), 4), &call->jobs))
+    return FALSE;
+  if (n_args >= verb->min_args && n_args <= verb->max_args)
+    return TRUE;
+  fprintf (stderr, "Usage: encore-cache [--dir DIR] [--config FILE] %s %s\n", verb->name,
+           verb->args);
+  return FALSE;
+}
+
+/* The group [encore] of a bot's configuration. */
+static gboolean
+load_file (Line *line, GError **error)
+{
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_auto (GStrv) keys = NULL;
+
+  if (!g_key_file_load_from_file (file, line->config, G_KEY_FILE_NONE, error) ||
+      (keys = g_key_file_get_keys (file, "encore", NULL, error)) == NULL)
+    return FALSE;
+  for (char **key = keys; *key != NULL; key++) {
+    g_autofree char *value = g_key_file_get_string (file, "encore", *key, error);
+    if (value == NULL || !encore_config_set (line->values, *key, value, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* The file first, then what --set says.  Without a file a cache has no limits: the bot that uses it
+ * knows them. */
+static gboolean
+load_config (Line *line, const Verb *verb, GError **error)
+{
+  if (line->config != NULL && !load_file (line, error)) {
+    g_prefix_error (error, "%s: ", line->config);
+    return FALSE;
+  }
+  if (line->config == NULL && verb->access != ACCESS_NONE)
+    line->values->max_size_bytes = line->values->min_free_bytes = line->values->max_age_ms = 0;
+  for (char **pair = line->set; pair != NULL && *pair != NULL; pair++) {
+    const char *equals = strchr (*pair, '=');
+    g_autofree char *key = g_strndup (*pair, strcspn (*pair, "="));
+    if (!encore_config_set (line->values, key, equals != NULL ? equals + 1 : "", error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 static void
-print_decision (const char *id, gboolean removed, gint64 bytes, const char *reason, gpointer data)
+choose_dir (Line *line)
 {
-  g_autofree char *name = printable (id);
-
-  printf ("%-7s %s (%" G_GINT64_FORMAT " bytes): %s\n", removed ? "removed" : "kept", name, bytes,
-          reason);
+  if (line->dir == NULL && *line->values->cache_dir != '\0')
+    line->dir = g_strdup (line->values->cache_dir);
+  if (line->dir == NULL)
+    line->dir = g_build_filename (g_get_user_cache_dir (), "encore", NULL);
 }
 
 static int
-run_repair (const Call *call)
+run_verb (const Verb *verb, Line *line)
+{
+  const gboolean dry = verb->access >= ACCESS_WRITE_UNLESS_DRY && line->call.dry;
+  const gboolean needs_none = dry && verb->access == ACCESS_MAKE_UNLESS_DRY;
+  const EncoreConfig *values = line->values;
+  const EncoreCacheOptions options = {.dir = line->dir,
+                                      .max_size_bytes = values->max_size_bytes,
+                                      .min_free_bytes = values->min_free_bytes,
+                                      .max_age_ms = values->max_age_ms,
+                                      .policy = values->evict,
+                                      .read_only = verb->access == ACCESS_READ || dry};
+  g_autoptr (EncoreCache) cache = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (verb->is_long)
+    line->call.cancellable = tool_catch_signals ();
+  if (verb->access == ACCESS_NONE || (needs_none && !g_file_test (line->dir, G_FILE_TEST_EXISTS)))
+    return verb->run (&line->call);
+  line->call.cache = cache = encore_cache_open (&options, &error);
+  return cache != NULL ? verb->run (&line->call) : tool_fail (error) | EXIT_FAILED;
+}
+
+/* ---- the command line */
+
+/* One verb a line. */
+static char *
+list_verbs (void)
+{
+  GString *text = g_string_new ("Verbs:");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (VERBS); i++)
+    g_string_append_printf (text, "\n  %-9s %s", VERBS[i].name, VERBS[i].args);
+  return g_string_free (text, FALSE);
+}
+
+/* GLib leaves the "--" before arguments such as -bcdefghijA.  Returns: the new count. */
+static int
+drop_separator (int argc, char **argv)
+{
+  int at = 1;
+
+  while (at < argc && strcmp (argv[at], "--") != 0)
+    at++;
+  if (at == argc)
+    return argc;
+  memmove (argv + at, argv + at + 1, (argc - at) * sizeof *argv); /* with the NULL */
+  return argc - 1;
+}
+
+/* Returns: the text of --help; NULL with ERROR. */
+static char *
+parse_line (Line *line, int *argc, char ***argv, GError **error)
+{
+  ToolCall *call = &line->call;
+  const GOptionEntry entries[] = {
+      {"dir", 'd', 0, G_OPTION_ARG_FILENAME, &line->dir, "Cache (default: $XDG_CACHE_HOME/encore)",
+       "DIR"},
+      {"config", 'c', 0, G_OPTION_ARG_FILENAME, &line->config,
+       "A bot's configuration: its [encore] options hold", "FILE"},
+      {"json", 0, 0, G_OPTION_ARG_NONE, &call->json, "For programs", NULL},
+      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &call->dry, "Only tell", NULL},
+      {"sort", 0, 0, G_OPTION_ARG_STRING, &line->sort, "list: recent, plays, size or title", "KEY"},
+      {"limit", 0, 0, G_OPTION_ARG_INT, &call->limit, "list, find: at most N songs", "N"},
+      {"full", 0, 0, G_OPTION_ARG_NONE, &call->full, "verify: every byte", NULL},
+      {"to", 0, 0, G_OPTION_ARG_STRING, &line->to, "evict: until the cache is not larger", "SIZE"},
+      {"all", 0, 0, G_OPTION_ARG_NONE, &call->all, "export: all songs", NULL},
+      {"force", 0, 0, G_OPTION_ARG_NONE, &call->force,
+       "fetch: also what could not be fetched a short while ago", NULL},
+      {"set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &line->set, "An option as in [encore]", "KEY=VALUE"},
+      {"example", 0, 0, G_OPTION_ARG_NONE, &call->example, "config: as an example file", NULL},
+      {"delete", 0, 0, G_OPTION_ARG_NONE, &call->remove,
+       "import: delete files whose song is in the cache", NULL},
+      {"jobs", 'j', 0, G_OPTION_ARG_INT, &call->jobs, "import: songs at a time", "N"},
+      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  g_autofree char *verbs = list_verbs ();
+  g_autoptr (GOptionContext) context = g_option_context_new ("VERB [ARGUMENT...]");
+
+  g_option_context_set_summary (context, verbs);
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (!g_option_context_parse (context, argc, argv, error))
+    return NULL;
+  *argc = drop_separator (*argc, *argv);
+  return g_option_context_get_help (context, TRUE, NULL);
+}
+
+static int
+run_line (Line *line, int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
-  EncoreAudit audit;
+  g_autofree char *help = parse_line (line, &argc, &argv, &error);
 
-  if (!encore_cache_audit (call->cache, call->dry, &audit, print_decision, NULL, &error))
-    return fail (error);
-  const gint64 found =
-      audit.adopted + audit.orphans + audit.dangling + audit.mismatched + audit.stale_tmp;
-  printf ("%" G_GINT64_FORMAT " songs checked, %" G_GINT64_FORMAT " things %s, %" G_GINT64_FORMAT
-          " bytes freed\n",
-          audit.checked, found, call->dry ? "to put right" : "put right",
-          audit.orphan_bytes + audit.mismatch_bytes + audit.tmp_bytes);
-  return found > 0 ? EXIT_FOUND : EXIT_CLEAN;
-}
-
-/* ---- main */
-
-static const struct {
-  const char *name;
-  int (*run) (const Call *call);
-  gboolean reads_only;
-} VERBS[] = {{"stats", run_stats, TRUE},   {"list", run_list, TRUE}, {"find", run_find, TRUE},
-             {"info", run_info, TRUE},     {"pin", run_pin, FALSE},  {"unpin", run_unpin, FALSE},
-             {"repair", run_repair, FALSE}};
-
-static int
-run_verb (const char *verb, char **args, const char *dir, gboolean dry)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (VERBS); i++) {
-    if (strcmp (VERBS[i].name, verb) != 0)
-      continue;
-    const EncoreCacheOptions options = {.dir = dir, .read_only = VERBS[i].reads_only};
-    g_autoptr (GError) error = NULL;
-    g_autoptr (EncoreCache) cache = encore_cache_open (&options, &error);
-    const Call call = {cache, args, dry};
-    return cache != NULL ? VERBS[i].run (&call) : fail (error) | EXIT_FAILED;
+  if (help == NULL)
+    return tool_fail (error) | EXIT_FAILED;
+  if (argc < 2) {
+    fputs (help, stderr);
+    return EXIT_FAILED;
   }
-  fprintf (stderr, "encore-cache: there is no verb '%.40s'; --help lists them\n", verb);
-  return EXIT_FAILED;
+  const Verb *verb = find_verb (argv[1]);
+  line->call.args = argv + 2;
+  if (verb == NULL || !check_line (verb, line, argc - 2))
+    return EXIT_FAILED;
+  if (!load_config (line, verb, &error))
+    return tool_fail (error) | EXIT_FAILED;
+  choose_dir (line);
+  return run_verb (verb, line);
 }
 
 int
 main (int argc, char **argv)
 {
-  g_autofree char *dir = NULL;
-  gboolean dry = FALSE, example = FALSE;
-  const GOptionEntry entries[] = {
-      {"dir", 'd', 0, G_OPTION_ARG_FILENAME, &dir, "Cache (default: $XDG_CACHE_HOME/encore)",
-       "DIR"},
-      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry, "repair: only tell", NULL},
-      {"example", 0, 0, G_OPTION_ARG_NONE, &example, "config: as an example file", NULL},
-      {NULL, 0, 0, 0, NULL, NULL, NULL}};
-  g_autoptr (GOptionContext) context = g_option_context_new (
-      "id | config | stats | list | find WORDS | info ID | pin ID | unpin ID | "
-      "repair");
-  g_autoptr (EncoreConfig) config = encore_config_new ();
-  g_autoptr (GError) error = NULL;
+  Line line = {.values = encore_config_new ()};
 
-  g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error))
-    return fail (error) | EXIT_FAILED;
-  if (argc < 2) {
-    g_autofree char *help = g_option_context_get_help (context, TRUE, NULL);
-    fputs (help, stderr);
-    return EXIT_FAILED;
-  }
-  if (strcmp (argv[1], "id") == 0)
-    return run_id ();
-  if (strcmp (argv[1], "config") == 0)
-    return run_config (config, example);
-  if (dir == NULL)
-    dir = g_build_filename (g_get_user_cache_dir (), "encore", NULL);
-  return run_verb (argv[1], argv + 2, dir, dry);
+  line.call.config = line.values;
+  const int status = run_line (&line, argc, argv);
+  line_clear (&line);
+  return status;
 }

@@ -1,25 +1,111 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Makes the songs of the offline site in DIR, once: short synthetic ones, encoded the way YouTube
-# serves them, and catalogue.json.  Several tests may ask at the same time.
+# Makes the songs of the offline site in DIR, once, encoded the way YouTube serves them, and
+# catalogue.json: short synthetic ones where a test needs a known signal, and real music from small
+# Debian packages, which are downloaded and unpacked but not installed.  Where these cannot be had
+# DIR/no-music says why, the catalogue has the synthetic songs only, and a call ten minutes later tries
+# again.  Several tests may ask at the same time.
 #   make-media.sh DIR
 set -euo pipefail
+export LC_ALL=C.UTF-8
 dir=$1
 mkdir -p "$dir"
 exec 9>"$dir/lock"
 flock 9
-[ -f "$dir/catalogue.json" ] && exit 0
+version=$(cksum < "$0")
 
-encode () { # NAME FILTER
-  ffmpeg -v error -y -f lavfi -i "$2" -map_metadata -1 -c:a libopus -b:a 128k -cues_to_front 1 "$dir/$1.251.webm" </dev/null
-  ffmpeg -v error -y -f lavfi -i "$2" -map_metadata -1 -c:a aac -b:a 128k -movflags +dash+global_sidx -frag_duration 10000000 "$dir/$1.140.m4a" </dev/null
+if [ "$(cat "$dir/version" 2>/dev/null)" = "$version" ] &&
+   { [ ! -f "$dir/no-music" ] || [ -z "$(find "$dir/no-music" -mmin +10)" ]; }; then
+  exit 0
+fi
+rm -f "$dir/version"
+
+# Encodes INPUT... in the background to DIR/OUTPUT, which appears when it is whole.
+jobs=()
+encode () { # OUTPUT INPUT... -- OPTION...
+  local out=$1 input=()
+  shift
+  while [ "$1" != -- ]; do input+=("$1"); shift; done
+  shift
+  { ffmpeg -v error -y "${input[@]}" -map 0:a -map_metadata -1 -ac 2 -b:a 128k "$@" "$dir/tmp.$out" </dev/null &&
+    mv "$dir/tmp.$out" "$dir/$out"; } &
+  jobs+=($!)
 }
-tune='0.3*sin(2*PI*(220+55*floor(2*t))*t)+0.1*sin(2*PI*880*t)*exp(-3*mod(t\,0.5))'
-encode tune "aevalsrc=$tune|$tune:s=48000:d=8"
-encode quiet 'anoisesrc=d=6:c=pink:a=0.02:r=44100'
-encode loud 'aevalsrc=0.9*sin(2*PI*330*t)|0.9*sin(2*PI*495*t):s=48000:d=6'
+opus () { # NAME INPUT...
+  local name=$1
+  shift
+  encode "$name.251.webm" "$@" -- -c:a libopus -cues_to_front 1
+}
+aac () {
+  local name=$1
+  shift
+  encode "$name.140.m4a" "$@" -- -c:a aac -movflags +dash+global_sidx -frag_duration 10000000
+}
 
-cat > "$dir/catalogue.json.tmp" <<'JSON'
+# ---- synthetic
+tune='0.3*sin(2*PI*(220+55*floor(2*t))*t)+0.1*sin(2*PI*880*t)*exp(-3*mod(t\,0.5))'
+for format in opus aac; do
+  $format tune -f lavfi -i "aevalsrc=$tune|$tune:s=48000:d=8"
+  $format quiet -f lavfi -i 'anoisesrc=d=6:c=pink:a=0.02:r=44100'
+  $format loud -f lavfi -i 'aevalsrc=0.9*sin(2*PI*330*t)|0.9*sin(2*PI*495*t):s=48000:d=6'
+done
+# -16.3 LUFS
+opus kept -f lavfi -i 'aevalsrc=0.153*sin(2*PI*997*t)|0.153*sin(2*PI*997*t):s=48000:d=4'
+opus short -f lavfi -i 'sine=frequency=700:sample_rate=48000:duration=1'
+
+# ---- real music
+
+# Downloads PACKAGE and unpacks it in DIR/PACKAGE.
+unpack () {
+  local tmp=$dir/tmp.$1
+  [ -d "$dir/$1" ] && return 0
+  rm -rf "$tmp"
+  mkdir -p "$tmp"
+  if ! (cd "$tmp" && apt-get download -qq -o Acquire::Retries=0 -o Acquire::http::Timeout=15 "$1") >"$dir/log" 2>&1 ||
+     ! dpkg-deb -x "$tmp/$1"_*.deb "$tmp" >>"$dir/log" 2>&1; then
+    rm -rf "$tmp"
+    echo "the package $1 cannot be had: $(grep -v '^W:' "$dir/log" | tail -1)"
+    return 1
+  fi
+  rm -f "$tmp"/*.deb
+  mv "$tmp" "$dir/$1"
+}
+
+rows=()
+song () { # ID TITLE ARTIST FORMATS FILE: its media, and its row of the catalogue
+  local id=$1 file=$dir/$5 files= format
+  for format in $4; do
+    $format "$id" -i "$file"
+    [ $format = opus ] && format="\"251\": \"$id.251.webm\"" || format="\"140\": \"$id.140.m4a\""
+    files+=${files:+, }$format
+  done
+  ln -sfn "$5" "$dir/$id.source" # for comparisons
+  rows+=("$(printf '"%s": {"title": "%s", "uploader": "%s", "duration": %.0f, "files": {%s}}' "$id" "$2" "$3" \
+    "$(ffprobe -v error -show_entries format=duration -of csv=p=0 "$file")" "$files")")
+}
+
+if reason=$(for package in tumiki-fighters-data parsec47-data asc-music; do unpack $package || exit 1; done); then
+  rm -f "$dir/no-music"
+  # Tumiki Fighters, 2004, Kenta Cho; BSD-2-Clause
+  toy=tumiki-fighters-data/usr/share/games/tumiki-fighters/sounds
+  song returnHomeA 'Return to Home' 'Kenta Cho' 'opus aac' $toy/return_to_home.ogg
+  song gigantToyAA 'Here Comes a Gigantic Toy' 'Kenta Cho' opus $toy/here_comes_a_gigantic_toy.ogg
+  song junkCityAAA 'Battle over the Junk City' 'Kenta Cho' opus $toy/battle_over_the_junk_city.ogg
+  song meadowAAAAA 'Panic on Meadow' 'Kenta Cho' aac $toy/panic_on_meadow.ogg
+  # PARSEC47, 2003, Kenta Cho; BSD-2-Clause
+  song parsecOneAA 'PARSEC47, the first pattern' 'Kenta Cho' opus parsec47-data/usr/share/games/parsec47/sounds/ptn1.ogg
+  # Advanced Strategic Command, 2002, Michael Kievernagel; GPL-2+
+  asc=asc-music/usr/share/games/asc/music
+  song machineWarA 'Machine Wars' 'Michael Kievernagel' aac $asc/machine_wars.mp3
+  song strikeAAAAA 'Time to Strike' 'Michael Kievernagel' opus $asc/time_to_strike.mp3
+else
+  echo "$reason" >"$dir/no-music"
+fi
+for job in "${jobs[@]}"; do wait "$job"; done
+
+# ---- the catalogue
+{
+  cat <<'JSON'
 {"aliases": {"aliasTuneAA": "tuneAAAAAAA"},
  "videos": {
   "tuneAAAAAAA": {"title": "The Test Tune", "uploader": "Encore", "duration": 8, "files": {"251": "tune.251.webm", "140": "tune.140.m4a"}},
@@ -27,6 +113,8 @@ cat > "$dir/catalogue.json.tmp" <<'JSON'
   "loudAAAAAAA": {"title": "Loud Tones", "uploader": "Encore", "duration": 6, "files": {"251": "loud.251.webm"}},
   "aacOnlyAAAA": {"title": "Only AAC", "uploader": "Encore", "duration": 6, "files": {"140": "loud.140.m4a"}},
   "evilTitleAA": {"title": "../\"$(id)`x` %s%n\n<b>\u202eevil\u0000 /quit --exec=x", "uploader": "Encore", "duration": 6, "files": {"251": "loud.251.webm"}},
+  "keptAAAAAAA": {"title": "Loud Enough", "uploader": "Encore", "duration": 4, "files": {"251": "kept.251.webm"}},
+  "shortAAAAAA": {"title": "One Second", "uploader": "Encore", "duration": 1, "files": {"251": "short.251.webm"}},
   "wrongLenAAA": {"title": "Announced longer", "uploader": "Encore", "duration": 300, "files": {"251": "loud.251.webm"}},
   "tenHoursAAA": {"title": "Ten hours", "uploader": "Encore", "duration": 36000, "files": {"251": "tune.251.webm"}},
   "liveAAAAAAA": {"title": "Live", "uploader": "Encore", "live_status": "is_live", "is_live": true, "files": {"251": "tune.251.webm"}},
@@ -35,7 +123,12 @@ cat > "$dir/catalogue.json.tmp" <<'JSON'
   "removedAAAA": {"error": "Video unavailable. This video has been removed by the uploader"},
   "botCheckAAA": {"error": "Sign in to confirm you\u2019re not a bot"},
   "ageAAAAAAAA": {"error": "Sign in to confirm your age. This video may be inappropriate for some users."},
+JSON
+  [ ${#rows[@]} = 0 ] || printf '  %s,\n' "${rows[@]}"
+  cat <<'JSON'
   "noFormatsAA": {"title": "No formats", "uploader": "Encore", "duration": 6, "files": {}}
  }}
 JSON
+} >"$dir/catalogue.json.tmp"
 mv "$dir/catalogue.json.tmp" "$dir/catalogue.json"
+echo "$version" >"$dir/version"

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A song with one gain as Opus 48 kHz stereo 20 ms.  Private to fetch. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "base/encore-ogg.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  int bitrate_bps;
+  double gain_db;
+  gint64 frames;  /* that the decode must bring */
+  gboolean meter; /* measure what listeners will hear: a decode more */
+} EncoreEncodeSpec;
+
+typedef struct {
+  guint max_packet_bytes;
+  double true_peak_dbtp; /* of the packets, decoded again; -HUGE_VAL without METER */
+} EncoreEncoded;
+
+/* encore_encode: decodes PATH and writes headers with COMMENTS, packets and the last page to
+ * WRITER.  Errors: those of decoding and of WRITER; CORRUPT if the file changed meanwhile.
+ * Threads: any worker; blocks. */
+gboolean encore_encode (const char *path, const EncoreEncodeSpec *spec, EncoreOggWriter *writer,
+                        const char *const *comments, GCancellable *cancellable, EncoreEncoded *out,
+                        GError **error);
+
+G_END_DECLS

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * filesrc ! decodebin ! TAIL ! appsink, pulled by the caller's thread. */
+#include "config.h"
+#include "fetch/encore-pull.h"
+
+#include <gst/app/gstappsink.h>
+#include <gst/pbutils/pbutils.h>
+
+#define PULL_NS (100 * GST_MSECOND)
+#define IDLE_TICKS 10 /* of PULL_NS without any thread that could bring something */
+#define STUCK_US (30 * G_USEC_PER_SEC)
+
+typedef struct {
+  GstElement *pipeline, *sink;
+  gint n_pads;   /* atomic: pads with sound that came */
+  char *missing; /* (nullable) decoder that is not installed */
+} Pull;
+
+/* [streaming] Other pads stay unlinked: what they carry is dropped. */
+static void
+on_pad_added (GstElement *decodebin, GstPad *pad, gpointer data)
+{
+  Pull *self = data;
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  g_autoptr (GstElement) tail = gst_bin_get_by_name (GST_BIN (self->pipeline), "tail");
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (tail, "sink");
+
+  if (caps == NULL ||
+      !g_str_has_prefix (gst_structure_get_name (gst_caps_get_structure (caps, 0)), "audio/"))
+    return;
+  if (gst_pad_is_linked (sink) || gst_pad_link (pad, sink) == GST_PAD_LINK_OK)
+    g_atomic_int_inc (&self->n_pads);
+}
+
+/* Decoders pass over what they cannot decode, without a word, unless told how much is too much. */
+static void
+on_element_added (GstBin *bin, GstBin *parent, GstElement *element, gpointer data)
+{
+  if (g_object_class_find_property (G_OBJECT_GET_CLASS (element), "max-errors") != NULL)
+    g_object_set (element, "max-errors", 0, NULL);
+}
+
+static gboolean
+build (Pull *self, const char *path, const EncorePullSpec *spec, GError **error)
+{
+  g_autofree char *line =
+      g_strdup_printf ("filesrc name=file ! decodebin name=decode expose-all-streams=false "
+                       "%s ! appsink name=sink sync=false max-buffers=32",
+                       spec->tail);
+  g_autoptr (GstCaps) caps = gst_caps_from_string (spec->caps);
+
+  self->pipeline = gst_parse_launch (line, error);
+  if (self->pipeline == NULL) {
+    g_prefix_error (error, "a GStreamer plugin of the base set is missing: ");
+    return FALSE;
+  }
+  g_autoptr (GstElement) file = gst_bin_get_by_name (GST_BIN (self->pipeline), "file");
+  g_autoptr (GstElement) decode = gst_bin_get_by_name (GST_BIN (self->pipeline), "decode");
+  self->sink = gst_bin_get_by_name (GST_BIN (self->pipeline), "sink");
+  g_object_set (file, "location", path, NULL);
+  g_object_set (decode, "caps", caps, NULL);
+  g_signal_connect (decode, "pad-added", G_CALLBACK (on_pad_added), self);
+  if (spec->strict)
+    g_signal_connect (self->pipeline, "deep-element-added", G_CALLBACK (on_element_added), NULL);
+  return TRUE;
+}
+
+static void
+take_down (Pull *self)
+{
+  if (self->pipeline != NULL)
+    gst_element_set_state (self->pipeline, GST_STATE_NULL);
+  g_clear_pointer (&self->sink, gst_object_unref);
+  g_clear_pointer (&self->pipeline, gst_object_unref);
+  g_clear_pointer (&self->missing, g_free);
+}
+
+static void
+explain (Pull *self, const GError *first, GError **error)
+{
+  if (self->missing != NULL && g_strrstr (self->missing, "text/") == NULL)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_DECODER, "GStreamer has no %s",
+                 self->missing);
+  else if (first == NULL)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+                         "cannot be decoded: it ends before its sound begins");
+  else if (g_error_matches (first, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN))
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NO_AUDIO, "there is no sound in it");
+  else
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "cannot be decoded: %s",
+                 first->message);
+}
+
+/* The first error counts; those that follow are its echo. */
+static gboolean
+check_bus (Pull *self, GError **error)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (self->pipeline);
+  g_autoptr (GstMessage) message = NULL;
+
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT)) != NULL) {
+    if (gst_is_missing_plugin_message (message)) {
+      g_free (self->missing);
+      self->missing = gst_missing_plugin_message_get_description (message);
+    } else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
+      g_autoptr (GError) first = NULL;
+      gst_message_parse_error (message, &first, NULL);
+      explain (self, first, error);
+      return FALSE;
+    }
+    g_clear_pointer (&message, gst_message_unref);
+  }
+  return TRUE;
+}
+
+static gboolean
+is_running (GstElement *element, GstPad *pad, gpointer data)
+{
+  if (gst_pad_get_task_state (pad) == GST_TASK_STARTED)
+    *(gboolean *) data = TRUE;
+  return TRUE;
+}
+
+static void
+look_for_running (const GValue *element, gpointer running)
+{
+  gst_element_foreach_pad (g_value_get_object (element), is_running, running);
+}
+
+/* decodebin swallows an error that a demuxer posts while it is being added, and then nothing more
+ * comes, neither error nor end of stream. */
+static gboolean
+is_idle (Pull *self)
+{
+  g_autoptr (GstIterator) elements = gst_bin_iterate_recurse (GST_BIN (self->pipeline));
+  gboolean running = FALSE;
+
+  while (gst_iterator_foreach (elements, look_for_running, &running) == GST_ITERATOR_RESYNC)
+    gst_iterator_resync (elements);
+  return !running;
+}
+
+/* Nothing came for PULL_NS.  Returns: FALSE when nothing will. */
+static gboolean
+check_life (Pull *self, gint64 silent_us, guint *idle_ticks, GError **error)
+{
+  *idle_ticks = is_idle (self) ? *idle_ticks + 1 : 0;
+  if (*idle_ticks >= IDLE_TICKS)
+    explain (self, NULL, error);
+  else if (silent_us > STUCK_US)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+                         "the decoder makes no progress");
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
+pull_all (Pull *self, const EncorePullSpec *spec, GCancellable *cancellable, GError **error)
+{
+  GstAppSink *sink = GST_APP_SINK (self->sink);
+  gint64 alive_us = g_get_monotonic_time ();
+  guint idle_ticks = 0;
+
+  for (;;) {
+    g_autoptr (GstSample) sample = gst_app_sink_try_pull_sample (sink, PULL_NS);
+    if (g_cancellable_is_cancelled (cancellable)) {
+      g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED, "decoding was cancelled");
+      return FALSE;
+    }
+    if (sample != NULL) {
+      if (!spec->sample (sample, spec->data, error))
+        return FALSE;
+      alive_us = g_get_monotonic_time ();
+      idle_ticks = 0;
+      continue;
+    }
+    /* the end first: an error is on the bus before the end of the stream that it causes */
+    const gboolean ended = gst_app_sink_is_eos (sink);
+    if (!check_bus (self, error))
+      return FALSE;
+    if (ended)
+      return TRUE;
+    if (!check_life (self, g_get_monotonic_time () - alive_us, &idle_ticks, error))
+      return FALSE;
+  }
+}
+
+gboolean
+encore_pull (const char *path, const EncorePullSpec *spec, GCancellable *cancellable,
+             EncorePulled *out, GError **error)
+{
+  Pull self = {0};
+
+  *out = (EncorePulled){0, 0};
+  if (!gst_init_check (NULL, NULL, error))
+    return FALSE;
+  gboolean ok = build (&self, path, spec, error);
+  if (ok) {
+    gst_element_set_state (self.pipeline, GST_STATE_PLAYING);
+    ok = pull_all (&self, spec, cancellable, error);
+    gst_element_query_duration (self.pipeline, GST_FORMAT_TIME, &out->announced_ns);
+  }
+  take_down (&self);
+  out->n_pads = self.n_pads;
+  out->announced_ns = MAX (out->announced_ns, 0);
+  return ok;
+}
