@@ -184,6 +184,19 @@ adopt (EncoreCache *self, const char *id, gboolean dry, gint64 *bytes)
   return encore_cache_make_ready (self, id, &what, &sizes, "", 0, NULL);
 }
 
+gboolean
+encore_audit_adopt (EncoreCache *self, const char *id)
+{
+  gint64 bytes;
+
+  if (has_row_in (self, id, "0, 1, 2") || !adopt (self, id, FALSE, &bytes))
+    return FALSE;
+  g_info ("cleanup: kept %s (%" G_GINT64_FORMAT
+          " bytes): a whole file without a row: it has one now",
+          id, bytes);
+  return TRUE;
+}
+
 static gint64
 size_of (int shard, const char *name)
 {
