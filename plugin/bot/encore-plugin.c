@@ -147,11 +147,13 @@ run_request (gpointer data)
     return G_SOURCE_REMOVE;
   if (open_all (self, &error)) {
     request->run (self, request);
-    return G_SOURCE_REMOVE;
+  } else {
+    g_warning ("store: %s", error->message);
+    g_autofree char *sentence = encore_text_error (error);
+    encore_answer (request, "%s", sentence);
   }
-  g_warning ("store: %s", error->message);
-  g_autofree char *sentence = encore_text_error (error);
-  encore_answer (request, "%s", sentence);
+  if (request->voice != 0)
+    encore_host_voice_done (self->host, request->voice_room, request->voice);
   return G_SOURCE_REMOVE;
 }
 

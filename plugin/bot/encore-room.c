@@ -44,17 +44,25 @@ count_tracks (EncoreRoom *self)
 
 /* ---- leaving when nothing sounds for a while */
 
+static void
+remove_room (gpointer data)
+{
+  EncoreRoom *self = data;
+  const bot_id id = self->id;
+
+  g_hash_table_remove (self->plugin->rooms, &id);
+}
+
 static gboolean
 on_idle (gpointer data)
 {
   EncoreRoom *self = data;
-  const bot_id id = self->id;
   EncorePlugin *plugin = self->plugin;
 
+  if (!encore_host_voice_leave (plugin->host, self->id, remove_room, self))
+    return G_SOURCE_CONTINUE; /* somebody wants it just now */
   g_info ("room: leaving after %" G_GINT64_FORMAT " s without music",
           plugin->config->idle_leave_ms / 1000);
-  g_hash_table_remove (plugin->rooms, &id);
-  encore_host_voice_close (plugin->host, id);
   return G_SOURCE_REMOVE;
 }
 
