@@ -101,6 +101,10 @@ wrong "bad time unit" stall=10parsecs "stall = '10parsecs' is not a time from 1s
 wrong "no number" bitrate=high "bitrate = 'high' is not a whole number from 16000 to 192000"
 wrong "no choice" evict=maybe "evict = 'maybe' is not one of gdsf, lru, age"
 wrong "no yes or no" keep_source=perhaps "keep_source = 'perhaps' is not yes or no"
+wrong "two commands of one name" rename=play=skip "rename = 'play=skip' gives two commands the name 'skip'"
 wrong "no list of names" rename=play "rename = 'play' is not a list of command=name"
+config '[encor]' max_size=1GiB
+echo "?play $good" | run
+[ $? = 2 ] && logged 'unknown section [encor]; there are [bot], [console] and [encore]'; ok $? "unknown section"
 
 finish

@@ -71,6 +71,25 @@ renamed (const EncorePlugin *plugin, const char *name)
   return g_strdup (name);
 }
 
+/* One of two commands with one name could not be reached. */
+static gboolean
+check_unique (const EncorePlugin *plugin, GError **error)
+{
+  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (const EncoreCommand *c = COMMANDS; c->name != NULL; c++) {
+    g_autofree char *name = renamed (plugin, c->name);
+    if (g_hash_table_contains (names, name)) {
+      g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG,
+                   "rename = '%.64s' gives two commands the name '%.64s'", plugin->config->rename,
+                   name);
+      return FALSE;
+    }
+    g_hash_table_add (names, g_steal_pointer (&name));
+  }
+  return TRUE;
+}
+
 static gboolean
 check_renames (const EncorePlugin *plugin, GError **error)
 {
@@ -90,7 +109,7 @@ check_renames (const EncorePlugin *plugin, GError **error)
       return FALSE;
     }
   }
-  return TRUE;
+  return check_unique (plugin, error);
 }
 
 typedef struct {
