@@ -311,6 +311,14 @@ test_audit (void)
   g_assert_true (g_file_set_contents (broken, "no music", -1, NULL));
   fixture_publish (cache, C, "Vanishes", 10);
   g_assert_cmpint (g_unlink (vanished), ==, 0);
+  /* dry: the same is told, nothing is done */
+  g_assert_true (encore_cache_audit (cache, TRUE, &audit, NULL, NULL, NULL));
+  g_assert_cmpint (audit.adopted, ==, 1);
+  g_assert_cmpint (audit.orphans, ==, 1);
+  g_assert_cmpint (audit.dangling, ==, 1);
+  g_assert_false (is_hit (cache, A, FALSE));
+  g_assert_true (g_file_test (orphan, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_test (broken, G_FILE_TEST_EXISTS));
   g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
   g_assert_cmpint (audit.adopted, ==, 1);
   g_assert_cmpint (audit.orphans, ==, 1);
@@ -321,6 +329,36 @@ test_audit (void)
   g_assert_false (g_file_test (broken, G_FILE_TEST_EXISTS));
   g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
   g_assert_cmpint (audit.adopted + audit.orphans + audit.dangling + audit.mismatched, ==, 0);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
+/* Who would fetch a song whose row was lost finds its file; a broken one makes room. */
+static void
+test_claim_adopts (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autofree char *whole = fixture_file (dir, A);
+  g_autofree char *broken = fixture_file (dir, B);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (EncoreHandle) hit = NULL;
+  g_autoptr (EncoreHandle) none = NULL;
+
+  fixture_write_opus (whole, A, "Found again", 10);
+  fixture_write_opus (broken, A, "Under another's name", 10);
+  g_autoptr (EncoreClaim) no_claim = encore_cache_claim (cache, A, 0, NULL, &hit, &error);
+  g_assert_no_error (error);
+  g_assert_null (no_claim);
+  g_assert_nonnull (hit);
+  g_assert_cmpstr (encore_handle_get_info (hit)->title, ==, "Found again");
+  EncoreClaim *claim = encore_cache_claim (cache, B, 0, NULL, &none, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (claim);
+  g_assert_null (none);
+  g_assert_false (g_file_test (broken, G_FILE_TEST_EXISTS));
+  encore_claim_free (claim);
+  g_clear_pointer (&hit, encore_handle_free);
   encore_cache_close (cache);
   fixture_remove (dir);
 }
@@ -382,6 +420,7 @@ main (int argc, char **argv)
   g_test_add_func ("/store/evict-spares-pinned-playing-queued", test_evict);
   g_test_add_func ("/store/limit-and-quarter", test_limit);
   g_test_add_func ("/store/orphan-and-dangling-are-put-right", test_audit);
+  g_test_add_func ("/store/a-lost-row-is-no-second-download", test_claim_adopts);
   g_test_add_func ("/store/killed-fetch-is-recovered", test_recover);
   g_test_add_func ("/store/refuses-links-and-open-directories", test_refusals);
   return g_test_run ();

@@ -155,9 +155,9 @@ fill_from_tags (EncorePublish *what, const EncoreOggSummary *tags)
   what->gain_db = gain != NULL ? g_ascii_strtod (gain, NULL) : 0;
 }
 
-/* A whole Opus file that says it is ID gets its row back. */
+/* A whole Opus file that says it is ID gets its row back; @dry: it would. */
 static gboolean
-adopt (EncoreCache *self, const char *id, gint64 *bytes)
+adopt (EncoreCache *self, const char *id, gboolean dry, gint64 *bytes)
 {
   const int fd = encore_layout_open_file (self->layout, ENCORE_KIND_OPUS, id, "opus");
   g_auto (EncoreOggSummary) tags = {0};
@@ -172,14 +172,29 @@ adopt (EncoreCache *self, const char *id, gint64 *bytes)
       fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && encore_ogg_summarise (fd, &tags, NULL) &&
       tags.complete && g_strcmp0 (encore_ogg_summary_get (&tags, "ENCORE_ID"), id) == 0 &&
       encore_ogg_verify (fd, NULL, NULL) && (sum = encore_layout_sum (fd, NULL)) != NULL &&
-      encore_layout_sync_file (self->layout, ENCORE_KIND_OPUS, id, fd, NULL);
+      (dry || encore_layout_sync_file (self->layout, ENCORE_KIND_OPUS, id, fd, NULL));
   close (fd);
   if (!whole)
     return FALSE;
   *bytes = sizes.opus_bytes = st.st_size;
+  if (dry)
+    return TRUE;
   sizes.sha256 = sum;
   fill_from_tags (&what, &tags);
   return encore_cache_make_ready (self, id, &what, &sizes, "", 0, NULL);
+}
+
+gboolean
+encore_audit_adopt (EncoreCache *self, const char *id)
+{
+  gint64 bytes;
+
+  if (has_row_in (self, id, "0, 1, 2") || !adopt (self, id, FALSE, &bytes))
+    return FALSE;
+  g_info ("cleanup: kept %s (%" G_GINT64_FORMAT
+          " bytes): a whole file without a row: it has one now",
+          id, bytes);
+  return TRUE;
 }
 
 static gint64
@@ -204,7 +219,7 @@ check_orphan (const Work *work, int shard, EncoreKind kind, const char *name, co
     work->audit->skipped += lock == NULL;
     return;
   }
-  if (kind == ENCORE_KIND_OPUS && !work->dry && adopt (self, id, &bytes)) {
+  if (kind == ENCORE_KIND_OPUS && adopt (self, id, work->dry, &bytes)) {
     work->audit->adopted++;
     work->audit->adopted_bytes += bytes;
     decide (work, id, FALSE, bytes, "a whole file without a row: it has one now");

@@ -60,5 +60,9 @@ gboolean encore_evict_one (EncoreCache *self, const char *id, EncoreStillFunc st
 
 /* encore-audit.c */
 void encore_audit_recover (EncoreCache *self);
+/* A whole file of ID that no row names gets its row.  Under the id's lock.  Returns: whether it
+ * did.
+ */
+gboolean encore_audit_adopt (EncoreCache *self, const char *id);
 
 G_END_DECLS
