@@ -44,7 +44,6 @@ test_evict (void)
   g_assert_true (encore_cache_pin (cache, "song0-00000A", TRUE, NULL));
   EncoreHandle *playing = encore_cache_get (cache, "song1-00000A", FALSE, NULL);
   EncoreLease *queued = encore_cache_protect (cache, "song2-00000A");
-  g_autoptr (EncoreHandle) hit = NULL;
 
   removed = encore_cache_evict (cache, 5 * 22000, NULL, NULL, NULL);
   g_assert_cmpint (removed, >, 0);
