@@ -29,7 +29,7 @@ if [ "$(id -u)" = 0 ]; then
     chmod 555 "$dir/ro"
     RUN_AS=$other heals "cache directory not writable" "cannot make $dir/ro/cache: Permission denied" "$dir/ro/cache" chmod 755 "$dir/ro"
   else
-    skip "cache directory not writable" "another user cannot read the build directory"
+    skip "another user cannot read the build directory" "cache directory not writable"
   fi
   mkdir -m 700 "$dir/theirs"
   chown 65534:65534 "$dir/theirs"
@@ -84,7 +84,7 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=24m,mode=700 encore-test "$dir/d
     settled "$dir/disk/cache"
   ok $? "${disk_tests[2]}"
 else
-  for name in "${disk_tests[@]}"; do skip "$name" "no file system can be mounted"; done
+  for name in "${disk_tests[@]}"; do skip "no file system can be mounted" "$name"; done
 fi
 
 finish
