@@ -48,6 +48,20 @@ heals "cache directory that is a file" "$dir/file is a symbolic link or no direc
 ln -s "$dir/real" "$dir/link"
 heals "cache directory that is a link" "$dir/link is a symbolic link or no directory" "$dir/link" rm "$dir/link"
 
+# ---- a cached song that was damaged behind our back: told as what it is, and the queue goes on
+config
+printf '?play keptAAAAAAA\n?play %s\n' $good | run
+file=$(find "$dir/cache/opus" -name keptAAAAAAA.opus)
+dd if=/dev/zero of="$file" bs=1 seek=20000 count=4000 conv=notrunc 2>/dev/null
+printf '?play keptAAAAAAA\n?play %s\n' $good | run
+told 'Loud Enough broke off: its file in the cache is damaged; the operator must look at the log.' &&
+  logged 'youtube:keptAAAAAAA: wrong checksum of the page' && plays
+ok $? "a damaged file in the cache"
+rm "$file"
+echo '?play keptAAAAAAA' | run
+told 'Playing: Loud Enough' && logged 'fetch: publish youtube:keptAAAAAAA' && ! told 'broke off' && settled
+ok $? "and it is fetched anew when it was taken away"
+
 # ---- a full disk.  What is cached plays on and is not thrown away in vain.
 full='There is no room left on the disk for another song.'
 disk_tests=("a full disk" "a disk that fills while a song is downloaded" "a disk that fills while a song is encoded")

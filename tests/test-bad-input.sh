@@ -62,6 +62,20 @@ program "yt-dlp without its interpreter" "$dir/orphan" "$dir/orphan: "
 program "yt-dlp that says nothing" "$dir/mute" "ended without a word"
 program "yt-dlp that is too old for our options" "$dir/old" "error: no such option: --print"
 
+# a download of which nobody says what it is would be stored under no name, and the next one taken for it
+song=0
+for info in '' '{"event":"meta","info":{"id":"../../etc/passwd","title":"x","duration":1}}' '{"event":"meta","info":[]}'; do
+  printf '#!/bin/sh\ncp %s media.webm\ncat <<END\n%s\n{"event":"done","path":"media.webm"}\nEND\n' \
+    "$media/short.251.webm" "$info" >"$dir/nameless"
+  chmod +x "$dir/nameless"
+  config "ytdlp=$dir/nameless" prefetch=0
+  song=$((song + 1))
+  printf '?play nameless%sAA\n?play %s\n' $song $good | run
+  told "Cannot play nameless${song}AA: It cannot be played; the log says more." && logged 'told no id' && plays && settled &&
+    [ "$(find "$dir/cache/opus" -type f | wc -l)" = 1 ]
+  ok $? "yt-dlp that does not tell what it downloaded: ${info:-nothing}"
+done
+
 # ---- no decoder for a format: a registry without gst-libav
 config prefetch=0
 printf '?play aacOnlyAAAA\n?play %s\n' $good |
@@ -87,6 +101,10 @@ wrong "bad time unit" stall=10parsecs "stall = '10parsecs' is not a time from 1s
 wrong "no number" bitrate=high "bitrate = 'high' is not a whole number from 16000 to 192000"
 wrong "no choice" evict=maybe "evict = 'maybe' is not one of gdsf, lru, age"
 wrong "no yes or no" keep_source=perhaps "keep_source = 'perhaps' is not yes or no"
+wrong "two commands of one name" rename=play=skip "rename = 'play=skip' gives two commands the name 'skip'"
 wrong "no list of names" rename=play "rename = 'play' is not a list of command=name"
+config '[encor]' max_size=1GiB
+echo "?play $good" | run
+[ $? = 2 ] && logged 'unknown section [encor]; there are [bot], [console] and [encore]'; ok $? "unknown section"
 
 finish

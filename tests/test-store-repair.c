@@ -43,6 +43,14 @@ test_audit (void)
   g_assert_true (g_file_set_contents (broken, "no music", -1, NULL));
   fixture_publish (cache, C, "Vanishes", 10);
   g_assert_cmpint (g_unlink (vanished), ==, 0);
+  /* dry: the same is told, nothing is done */
+  g_assert_true (encore_cache_audit (cache, TRUE, &audit, NULL, NULL, NULL));
+  g_assert_cmpint (audit.adopted, ==, 1);
+  g_assert_cmpint (audit.orphans, ==, 1);
+  g_assert_cmpint (audit.dangling, ==, 1);
+  g_assert_cmpint (fixture_number (dir, "SELECT count (*) FROM entry"), ==, 1);
+  g_assert_true (g_file_test (orphan, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_test (broken, G_FILE_TEST_EXISTS));
   g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
   g_assert_cmpint (audit.adopted, ==, 1);
   g_assert_cmpint (audit.orphans, ==, 1);

@@ -85,6 +85,25 @@ take_in (const EncoreWork *work, const char *id, const EncoreFound *found, const
   encore_work_decide (work, id, FALSE, found->bytes, reason);
 }
 
+gboolean
+encore_audit_adopt (EncoreCache *self, const char *id)
+{
+  const int state = encore_cache_row_state (self, id);
+  g_auto (EncoreFound) found = {0};
+  EncoreAudit audit = {0};
+  const EncoreWork work = {.cache = self, .audit = &audit};
+
+  if ((state != ENCORE_ROW_NONE && state != ENCORE_ROW_HISTORY) ||
+      encore_judge (self->layout, id, TRUE, &found) != ENCORE_JUDGED_WHOLE)
+    return FALSE;
+  take_in (&work, id, &found, "");
+  if (audit.adopted > 0)
+    g_info ("cleanup: kept %s (%" G_GINT64_FORMAT
+            " bytes): a whole file without a row: it has one now",
+            id, found.bytes);
+  return audit.adopted > 0;
+}
+
 /* A file of ID, which has no row; and what goes with it. */
 static void
 judge_orphan (const EncoreWork *work, int shard, const char *name, const Suspect *suspect)
