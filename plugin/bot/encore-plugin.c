@@ -160,6 +160,8 @@ run_request (gpointer data)
 static void
 close_all (EncorePlugin *self)
 {
+  if (self->cache != NULL) /* a chore may be in the middle of an audit */
+    encore_cache_interrupt (self->cache);
   g_hash_table_remove_all (self->rooms);
   g_clear_pointer (&self->fetch, encore_fetch_free);
   if (self->chores != NULL)

@@ -27,6 +27,7 @@ typedef struct {
   gint64 max_age_ms;     /* 0: entries do not age */
   EncoreEvictPolicy policy;
   gboolean read_only; /* get(), list(), stats() only; nothing is made, counted or repaired */
+  gboolean rebuild;   /* the database is made again from the files; BUSY if others use the cache */
 } EncoreCacheOptions;
 
 /* What is known of an entry.  Strings are owned by it, never NULL. */
@@ -63,6 +64,9 @@ EncoreCache *encore_cache_open (const EncoreCacheOptions *options, GError **erro
 /* Flushes counts.  Every handle and claim must have been freed. */
 void encore_cache_close (EncoreCache *self);
 const char *encore_cache_get_dir (EncoreCache *self);
+/* encore_cache_interrupt: audits, verifications and evictions that run in other threads end soon,
+ * with CANCELLED, and no new ones begin. */
+void encore_cache_interrupt (EncoreCache *self);
 
 /* ---- hit */
 
@@ -79,6 +83,7 @@ const EncoreEntryInfo *encore_handle_get_info (EncoreHandle *self);
 /* encore_cache_claim: waits until nobody else in any process works on ID, then looks again.
  * @deadline_us: of g_get_monotonic_time(), 0: none.  @out_hit: (out) (transfer full): set when
  * somebody published it meanwhile; the result is then NULL and ERROR is not set.
+ * Whoever had to wait while the fetch of another failed gets that failure, with its code.
  * Returns: a claim with its intent row written and an empty private directory.  The thread that
  * claims need not be the one that publishes. */
 EncoreClaim *encore_cache_claim (EncoreCache *self, const char *id, gint64 deadline_us,
@@ -177,6 +182,12 @@ typedef struct {
 /* encore_cache_audit: rows and files made to agree.  @dry: only tell. */
 gboolean encore_cache_audit (EncoreCache *self, gboolean dry, EncoreAudit *out,
                              EncoreDecisionFunc decide, gpointer data, GError **error);
+
+/* encore_cache_verify: reads all of ID's opus file.  Returns: TRUE if each byte is as published (a
+ * row without a checksum gets one).  Damaged: CORRUPT, and unless @dry the file is in quarantine/
+ * (the last 8 are kept) and the song is fetched again when it is next played.  Errors: NOT_FOUND,
+ * BUSY while it is fetched, STORE: cannot be read now, nothing is changed; CANCELLED. */
+gboolean encore_cache_verify (EncoreCache *self, const char *id, gboolean dry, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreCache, encore_cache_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreHandle, encore_handle_free)

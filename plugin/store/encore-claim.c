@@ -35,30 +35,58 @@ look_again (EncoreCache *self, const char *id, GError **error)
   return handle;
 }
 
-EncoreClaim *
-encore_cache_claim (EncoreCache *self, const char *id, gint64 deadline_us,
-                    GCancellable *cancellable, EncoreHandle **out_hit, GError **error)
+/* On a full disk the intent itself may not fit. */
+static gboolean
+intend_somehow (EncoreCache *self, const char *id, GError **error)
+{
+  g_autoptr (GError) full = NULL;
+
+  if (encore_cache_intend (self, id, &full))
+    return TRUE;
+  if (g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE))
+    return encore_evict_unjam (self, error) && encore_cache_intend (self, id, error);
+  g_propagate_error (error, g_steal_pointer (&full));
+  return FALSE;
+}
+
+/* Under the lock: is it there now, or known to fail?  TRUE: there is nothing to claim. */
+static gboolean
+is_settled (EncoreCache *self, const char *id, gboolean waited, EncoreHandle **out_hit,
+            GError **error)
 {
   g_autoptr (GError) local = NULL;
-  gint64 bytes;
 
-  *out_hit = NULL;
-  g_return_val_if_fail (encore_id_is_stem (id), NULL);
-  g_autoptr (EncoreIdLock) lock =
-      encore_locks_acquire (self->locks, id, deadline_us, cancellable, error);
-  if (lock == NULL)
-    return NULL;
   if (!encore_mutant ("no-recheck"))
     *out_hit = look_again (self, id, &local);
   /* what a lost database has left is not fetched a second time */
   if (*out_hit == NULL && local == NULL && encore_audit_adopt (self, id))
     *out_hit = look_again (self, id, &local);
+  /* whoever waited while somebody failed gets the same answer, not a failure of his own */
+  if (waited && *out_hit == NULL && local == NULL)
+    encore_cache_get_failure (self, id, NULL, &local);
   if (local != NULL)
     g_propagate_error (error, g_steal_pointer (&local));
-  if (*out_hit != NULL || (error != NULL && *error != NULL))
+  else if (*out_hit == NULL)
+    return FALSE;
+  return TRUE;
+}
+
+EncoreClaim *
+encore_cache_claim (EncoreCache *self, const char *id, gint64 deadline_us,
+                    GCancellable *cancellable, EncoreHandle **out_hit, GError **error)
+{
+  gint64 bytes;
+
+  *out_hit = NULL;
+  g_return_val_if_fail (encore_id_is_stem (id), NULL);
+  g_autoptr (EncoreIdLock) lock = encore_locks_try (self->locks, id);
+  const gboolean waited = lock == NULL;
+  if (waited)
+    lock = encore_locks_acquire (self->locks, id, deadline_us, cancellable, error);
+  if (lock == NULL || is_settled (self, id, waited, out_hit, error))
     return NULL;
   /* an earlier attempt may have been killed after its rename: we hold the lock, it is nobody's */
-  if ((!encore_mutant ("no-intent") && !encore_cache_intend (self, id, error)) ||
+  if ((!encore_mutant ("no-intent") && !intend_somehow (self, id, error)) ||
       !encore_cache_remove_files (self, id, &bytes, error))
     return NULL;
 
@@ -254,7 +282,7 @@ encore_cache_get_failure (EncoreCache *self, const char *id, gint64 *retry_after
   sqlite3_stmt *stmt =
       encore_db_prepare (self->db->reader, NULL,
                          "SELECT fail_code, fail_msg, fail_until - unixepoch () FROM entry"
-                         " WHERE id = ?1 AND state <> 1 AND fail_until > unixepoch ()",
+                         " WHERE id = ?1 AND state <> 1 AND " ENCORE_FAILURE_HOLDS,
                          "s", id);
   if (stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW) {
     code = encore_error_from_name (encore_db_text (stmt, 0));
