@@ -18,8 +18,6 @@
 #include "base/encore-media-id.h"
 #include "store/encore-cache-private.h"
 
-#define N_SHARDS 256
-
 typedef struct {
   const EncoreWork *work;
   sqlite3 *db; /* our own connection, with the temporary tables */
@@ -272,7 +270,7 @@ sql_shard (sqlite3_context *context, int n, sqlite3_value **values)
 {
   const char *id = (const char *) sqlite3_value_text (values[0]);
 
-  sqlite3_result_int (context, id != NULL ? (int) (encore_id_hash (id) % N_SHARDS) : 0);
+  sqlite3_result_int (context, id != NULL ? (int) (encore_id_hash (id) % ENCORE_LAYOUT_SHARDS) : 0);
 }
 
 static gboolean
@@ -316,7 +314,7 @@ list_names (Audit *audit, EncoreKind kind, GError **error)
         fstatat (dirfd (dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
       continue;
     if (!encore_layout_parse (layout, entry->d_name, &id, &ext) ||
-        encore_id_hash (id) % N_SHARDS != audit->shard) {
+        encore_id_hash (id) % ENCORE_LAYOUT_SHARDS != audit->shard) {
       remove_file (work, dirfd (dir), entry->d_name, entry->d_name,
                    "no file of ours has such a name here");
       continue;
@@ -430,8 +428,10 @@ audit_all (const EncoreWork *work, GError **error)
   Audit audit = {.work = work, .db = encore_db_connect (path, error)};
   gboolean ok = audit.db != NULL && copy_rows (&audit, error);
 
-  for (; ok && audit.shard < N_SHARDS; audit.shard++)
+  for (; ok && audit.shard < ENCORE_LAYOUT_SHARDS; audit.shard++) {
     ok = !encore_cache_is_interrupted (self, error) && check_shard (&audit, error);
+    encore_work_progress (self, audit.shard + 1, ENCORE_LAYOUT_SHARDS);
+  }
   sqlite3_close (audit.db);
   return ok && recount (work, error);
 }

@@ -104,6 +104,7 @@ void encore_work_decide (const EncoreWork *work, const char *id, gboolean remove
 /* What dead processes left unfinished. */
 void encore_work_finish (const EncoreWork *work);
 void encore_recover (EncoreCache *self);
+void encore_work_progress (EncoreCache *self, guint done, guint total);
 
 /* encore-judge.c: what a file says of itself. */
 typedef enum {
