@@ -110,5 +110,7 @@ hang_up
 [ $? = 0 ]; ok $? "the bot leaves when all is played"
 grep -q 'cleanup: kept youtube:tuneAAAAAAA (skipped) because it is cached' "$dir/talk.log"
 ok $? "the log says that a skipped song stays"
+grep -q 'cleanup: kept youtube:.* (stopped) because it is cached' "$dir/talk.log"
+ok $? "and that a stopped one stays"
 grep -q 'cleanup: removed loudAAAAAAA' "$dir/talk.log"; ok $? "and which ones cache_clear removed"
 finish fill talk

@@ -27,8 +27,16 @@ for moment_s in 0.05 0.2 0.35 0.5 0.65 0.8 0.95 1.1 1.4 1.8; do
 done
 
 # ---- bytes that flip
-file=$(cached_file "$dir/cache")
-printf 'flip' | dd of="$file" bs=1 seek=20000 conv=notrunc 2>/dev/null
+flip () { printf 'flip' | dd of="$(cached_file "$dir/cache")" bs=1 seek=20000 conv=notrunc 2>/dev/null; }
+flip
+before=$(downloads)
+echo "?play $song" | run
+told 'broke off.' && told 'was damaged. Ask for it again' && logged "kept youtube:$song (broke off)" &&
+  [ "$(downloads)" = "$before" ] && [ -z "$(cached_file "$dir/cache")" ] && [ -n "$(ls "$dir/cache/quarantine")" ]
+ok $? "a damaged song breaks off, in words; its file is put aside, in quarantine/"
+echo "?play $song" | run
+sounds && [ "$(downloads)" -gt "$before" ] && settled; ok $? "and whoever asks again has it fetched anew"
+flip
 "$top/encore-cache" --dir "$dir/cache" verify --full >"$dir/verify" 2>&1
 [ $? = 1 ] && grep -q "^removed $song .*checksum" "$dir/verify" && [ -z "$(cached_file "$dir/cache")" ]; ok $? "verify finds flipped bytes"
 before=$(downloads)

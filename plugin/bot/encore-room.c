@@ -4,6 +4,7 @@
 #include "config.h"
 #include "bot/encore-room.h"
 
+#include "bot/encore-heal.h"
 #include "bot/encore-text.h"
 
 #define HISTORY_MAX 50
@@ -443,7 +444,8 @@ on_failed (guint song, const GError *error, gpointer data)
   if (song != self->song || self->current == NULL)
     return;
   g_warning ("play: %s: %s", self->current->id.id, error->message);
-  say (self, "%s broke off: %s", encore_track_get_name (self->current), encore_text_damaged ());
+  say (self, "%s broke off.", encore_track_get_name (self->current));
+  encore_heal (self->plugin, self->chat, &self->current->id, encore_track_get_name (self->current));
   finish_current (self, "broke off");
   advance (self);
 }

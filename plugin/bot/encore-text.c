@@ -49,12 +49,6 @@ encore_text_error (const GError *error)
 }
 
 const char *
-encore_text_damaged (void)
-{
-  return "its file in the cache is damaged; the operator must look at the log.";
-}
-
-const char *
 encore_text_link (EncoreLinkKind kind)
 {
   static const char *const sentences[] = {

@@ -13,8 +13,6 @@ G_BEGIN_DECLS
  * never a path, a program's raw output or anything an operator alone should see. */
 char *encore_text_error (const GError *error);
 
-/* encore_text_damaged: what to tell people when a song of the cache broke off.  (transfer none) */
-const char *encore_text_damaged (void);
 /* encore_text_link: what to tell people who gave a link of that KIND.  (transfer none) */
 const char *encore_text_link (EncoreLinkKind kind);
 

@@ -126,7 +126,7 @@ encore_judge (EncoreLayout *layout, const char *id, gboolean every_byte, EncoreF
 void encore_found_clear (EncoreFound *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (EncoreFound, encore_found_clear)
 
-/* encore-audit.c: a whole file of ID that no row names gets its row.  Under the id's lock.  Returns:
+/* encore-audit.c: a whole file of ID that no row names gets its row.  Under the id's lock. Returns:
  * whether it did. */
 gboolean encore_audit_adopt (EncoreCache *self, const char *id);
 

@@ -409,7 +409,8 @@ keep_last (int fd, guint keep)
 void
 encore_layout_quarantine (const EncoreLayout *self, const char *id)
 {
-  const int shard = encore_layout_open_shard (self, ENCORE_KIND_OPUS, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
+  const int shard =
+      encore_layout_open_shard (self, ENCORE_KIND_OPUS, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   gboolean made;
   const int fd = ensure_dir (self->dirfd, QUARANTINE, &made, NULL)
                      ? open_dir (self->dirfd, QUARANTINE, NULL)
@@ -500,7 +501,8 @@ encore_layout_publish (const EncoreLayout *self, const char *private_name, const
   close (fd);
   if (!ok)
     return FALSE;
-  const int shard = encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
+  const int shard =
+      encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   if (shard < 0)
     return fail (error, "cannot open the shard of", id);
   ok = (renameat (self->tmpfd, from, shard, to) == 0 || fail (error, "cannot move", from)) &&
@@ -514,7 +516,8 @@ gboolean
 encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
                          GError **error)
 {
-  const int shard = encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
+  const int shard =
+      encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   const gboolean ok = fdatasync (fd) == 0 && shard >= 0 && fsync (shard) == 0;
 
   if (!ok)
