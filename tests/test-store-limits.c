@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "store-fixture.h"
+#include "store/encore-cache-private.h"
 
 #define A "dQw4w9WgXcQ"
 #define B "-bcdefghijA"
@@ -44,7 +45,6 @@ test_evict (void)
   g_assert_true (encore_cache_pin (cache, "song0-00000A", TRUE, NULL));
   EncoreHandle *playing = encore_cache_get (cache, "song1-00000A", FALSE, NULL);
   EncoreLease *queued = encore_cache_protect (cache, "song2-00000A");
-  g_autoptr (EncoreHandle) hit = NULL;
 
   removed = encore_cache_evict (cache, 5 * 22000, NULL, NULL, NULL);
   g_assert_cmpint (removed, >, 0);
@@ -283,11 +283,30 @@ use_full_disk (const char *mount_point)
   encore_cache_close (cache);
 }
 
+/* Where all songs together are less than what is needed none of them goes. */
+static void
+use_hopeless_disk (const char *mount_point)
+{
+  g_autofree char *dir = g_build_filename (mount_point, "cache", NULL);
+  g_autofree char *reserve = g_build_filename (dir, "reserve", NULL);
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autoptr (GError) error = NULL;
+
+  fixture_publish (cache, A, "Plays on", 500);
+  fill_disk (dir);
+  g_assert_false (encore_evict_unjam (cache, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE);
+  g_assert_true (is_hit (cache, A, TRUE));
+  g_assert_true (g_file_test (reserve, G_FILE_TEST_EXISTS));
+  encore_cache_close (cache);
+}
+
 /* On a disk that somebody else filled not even the transactions of an eviction fit; the reserve is
  * given up for them, and made again. */
 static void
-test_full_disk (void)
+test_full_disk (gconstpointer data)
 {
+  void (*const use) (const char *) = data;
   g_autofree char *dir = fixture_make_dir ();
   int status;
   const pid_t child = fork ();
@@ -297,7 +316,7 @@ test_full_disk (void)
     if (unshare (CLONE_NEWNS) < 0 || mount ("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount ("tmpfs", dir, "tmpfs", 0, "size=12m,mode=700") < 0)
       _exit (77);
-    use_full_disk (dir);
+    use (dir);
     _exit (0);
   }
   g_assert_cmpint (waitpid (child, &status, 0), ==, child);
@@ -318,6 +337,7 @@ main (int argc, char **argv)
   g_test_add_func ("/limits/history-is-bounded", test_history_trim);
   g_test_add_func ("/limits/age-by-time-lived", test_age);
   g_test_add_func ("/limits/min-free", test_min_free);
-  g_test_add_func ("/limits/full-disk-and-reserve", test_full_disk);
+  g_test_add_data_func ("/limits/full-disk-and-reserve", use_full_disk, test_full_disk);
+  g_test_add_data_func ("/limits/full-disk-of-others", use_hopeless_disk, test_full_disk);
   return g_test_run ();
 }

@@ -347,6 +347,36 @@ test_descriptors (void)
   fixture_remove (dir);
 }
 
+/* Who would fetch a song whose row was lost finds its file; a broken one makes room. */
+static void
+test_claim_adopts (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autofree char *whole = fixture_file (dir, A);
+  g_autofree char *broken = fixture_file (dir, B);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (EncoreHandle) hit = NULL;
+  g_autoptr (EncoreHandle) none = NULL;
+
+  fixture_write_opus (whole, A, "Found again", 10);
+  fixture_write_opus (broken, A, "Under another's name", 10);
+  g_autoptr (EncoreClaim) no_claim = encore_cache_claim (cache, A, 0, NULL, &hit, &error);
+  g_assert_no_error (error);
+  g_assert_null (no_claim);
+  g_assert_nonnull (hit);
+  g_assert_cmpstr (encore_handle_get_info (hit)->title, ==, "Found again");
+  EncoreClaim *claim = encore_cache_claim (cache, B, 0, NULL, &none, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (claim);
+  g_assert_null (none);
+  g_assert_false (g_file_test (broken, G_FILE_TEST_EXISTS));
+  encore_claim_free (claim);
+  g_clear_pointer (&hit, encore_handle_free);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -362,5 +392,6 @@ main (int argc, char **argv)
   g_test_add_func ("/store/waiters-share-a-failure", test_shared_failure);
   g_test_add_func ("/store/failure-with-a-clock-set-back", test_failure_clock);
   g_test_add_func ("/store/hit-survives-want-of-descriptors", test_descriptors);
+  g_test_add_func ("/store/a-lost-row-is-no-second-download", test_claim_adopts);
   return g_test_run ();
 }

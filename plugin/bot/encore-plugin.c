@@ -9,7 +9,10 @@
 #include "bot/encore-keeper.h"
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
+#include "fetch/encore-ytdlp.h"
 #include "store/encore-notes.h"
+
+#define USER_NAME_MAX 64 /* characters; people choose their names themselves */
 
 typedef struct {
   EncoreRequest *request;
@@ -36,7 +39,7 @@ request_copy (const EncoreRequest *from)
 {
   EncoreRequest *self = g_memdup2 (from, sizeof *from);
 
-  self->user_name = g_strdup (from->user_name);
+  self->user_name = encore_ytdlp_clean (from->user_name, USER_NAME_MAX);
   self->name = g_strdup (from->name);
   self->args = g_strdup (from->args);
   g_atomic_int_inc (&self->plugin->requests);
@@ -148,11 +151,13 @@ run_request (gpointer data)
     return G_SOURCE_REMOVE;
   if (open_all (self, &error)) {
     request->run (self, request);
-    return G_SOURCE_REMOVE;
+  } else {
+    g_warning ("store: %s", error->message);
+    g_autofree char *sentence = encore_text_error (error);
+    encore_answer (request, "%s", sentence);
   }
-  g_warning ("store: %s", error->message);
-  g_autofree char *sentence = encore_text_error (error);
-  encore_answer (request, "%s", sentence);
+  if (request->voice != 0)
+    encore_host_voice_done (self->host, request->voice_room, request->voice);
   return G_SOURCE_REMOVE;
 }
 
@@ -235,6 +240,7 @@ encore_plugin_new (const bot_host *host, GError **error)
   self->rooms =
       g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) encore_room_free);
   self->warms = g_ptr_array_new_with_free_func ((GDestroyNotify) encore_warm_free);
+  self->lists = encore_lists_new ();
   self->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->log_handler = g_log_set_handler (
       G_LOG_DOMAIN, G_LOG_LEVEL_MASK | G_LOG_FLAG_FATAL | G_LOG_FLAG_RECURSION, forward_log, self);
@@ -263,6 +269,7 @@ encore_plugin_free (EncorePlugin *self)
   g_clear_pointer (&self->loop, g_main_loop_unref);
   g_clear_pointer (&self->context, g_main_context_unref);
   g_hash_table_unref (self->rooms);
+  g_hash_table_unref (self->lists);
   g_hash_table_unref (self->tokens);
   g_ptr_array_unref (self->warms);
   g_free (self->registrations);

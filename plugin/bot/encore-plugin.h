@@ -57,6 +57,7 @@ struct EncorePlugin {
   EncoreKeeper *keeper;   /* (nullable) */
   GThreadPool *chores;    /* one thread for long work on the cache */
   GHashTable *rooms;      /* voice room (gint64) -> EncoreRoom */
+  GHashTable *lists;      /* encore_lists_new() by voice room: what #n means */
   GHashTable *tokens;     /* "room/user" -> EncoreToken: confirmations asked for */
   GPtrArray *warms;       /* EncoreWarm: encore-command-warm.c */
   guint last_warm;        /* number of the last one */

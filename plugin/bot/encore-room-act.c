@@ -172,18 +172,3 @@ encore_room_get_history (EncoreRoom *self)
 {
   return self->history;
 }
-
-void
-encore_room_set_listed (EncoreRoom *self, GPtrArray *listed)
-{
-  g_clear_pointer (&self->listed, g_ptr_array_unref);
-  self->listed = g_ptr_array_ref (listed);
-}
-
-const EncoreListed *
-encore_room_get_listed (EncoreRoom *self, guint number)
-{
-  if (self->listed == NULL || number == 0 || number > self->listed->len)
-    return NULL;
-  return self->listed->pdata[number - 1];
-}

@@ -23,7 +23,6 @@ struct EncoreRoom {
   gboolean paused;
   EncoreLoop loop;
   GPtrArray *history; /* EncoreListed, newest first */
-  GPtrArray *listed;  /* EncoreListed (nullable) */
   GSource *idle;      /* leaves the voice room when it fires */
   gint64 resume_ms;   /* where the first song goes on after a restart */
   gboolean hold;      /* it was paused then */

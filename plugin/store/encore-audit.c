@@ -18,8 +18,6 @@
 #include "base/encore-media-id.h"
 #include "store/encore-cache-private.h"
 
-#define N_SHARDS 256
-
 typedef struct {
   const EncoreWork *work;
   sqlite3 *db; /* our own connection, with the temporary tables */
@@ -83,6 +81,25 @@ take_in (const EncoreWork *work, const char *id, const EncoreFound *found, const
   work->audit->adopted++;
   work->audit->adopted_bytes += found->bytes;
   encore_work_decide (work, id, FALSE, found->bytes, reason);
+}
+
+gboolean
+encore_audit_adopt (EncoreCache *self, const char *id)
+{
+  const int state = encore_cache_row_state (self, id);
+  g_auto (EncoreFound) found = {0};
+  EncoreAudit audit = {0};
+  const EncoreWork work = {.cache = self, .audit = &audit};
+
+  if ((state != ENCORE_ROW_NONE && state != ENCORE_ROW_HISTORY) ||
+      encore_judge (self->layout, id, TRUE, &found) != ENCORE_JUDGED_WHOLE)
+    return FALSE;
+  take_in (&work, id, &found, "");
+  if (audit.adopted > 0)
+    g_info ("cleanup: kept %s (%" G_GINT64_FORMAT
+            " bytes): a whole file without a row: it has one now",
+            id, found.bytes);
+  return audit.adopted > 0;
 }
 
 /* A file of ID, which has no row; and what goes with it. */
@@ -253,7 +270,7 @@ sql_shard (sqlite3_context *context, int n, sqlite3_value **values)
 {
   const char *id = (const char *) sqlite3_value_text (values[0]);
 
-  sqlite3_result_int (context, id != NULL ? (int) (encore_id_hash (id) % N_SHARDS) : 0);
+  sqlite3_result_int (context, id != NULL ? (int) (encore_id_hash (id) % ENCORE_LAYOUT_SHARDS) : 0);
 }
 
 static gboolean
@@ -297,7 +314,7 @@ list_names (Audit *audit, EncoreKind kind, GError **error)
         fstatat (dirfd (dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
       continue;
     if (!encore_layout_parse (layout, entry->d_name, &id, &ext) ||
-        encore_id_hash (id) % N_SHARDS != audit->shard) {
+        encore_id_hash (id) % ENCORE_LAYOUT_SHARDS != audit->shard) {
       remove_file (work, dirfd (dir), entry->d_name, entry->d_name,
                    "no file of ours has such a name here");
       continue;
@@ -411,8 +428,10 @@ audit_all (const EncoreWork *work, GError **error)
   Audit audit = {.work = work, .db = encore_db_connect (path, error)};
   gboolean ok = audit.db != NULL && copy_rows (&audit, error);
 
-  for (; ok && audit.shard < N_SHARDS; audit.shard++)
+  for (; ok && audit.shard < ENCORE_LAYOUT_SHARDS; audit.shard++) {
     ok = !encore_cache_is_interrupted (self, error) && check_shard (&audit, error);
+    encore_work_progress (self, audit.shard + 1, ENCORE_LAYOUT_SHARDS);
+  }
   sqlite3_close (audit.db);
   return ok && recount (work, error);
 }

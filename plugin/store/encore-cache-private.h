@@ -104,6 +104,7 @@ void encore_work_decide (const EncoreWork *work, const char *id, gboolean remove
 /* What dead processes left unfinished. */
 void encore_work_finish (const EncoreWork *work);
 void encore_recover (EncoreCache *self);
+void encore_work_progress (EncoreCache *self, guint done, guint total);
 
 /* encore-judge.c: what a file says of itself. */
 typedef enum {
@@ -124,6 +125,10 @@ EncoreJudgement
 encore_judge (EncoreLayout *layout, const char *id, gboolean every_byte, EncoreFound *out);
 void encore_found_clear (EncoreFound *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (EncoreFound, encore_found_clear)
+
+/* encore-audit.c: a whole file of ID that no row names gets its row.  Under the id's lock. Returns:
+ * whether it did. */
+gboolean encore_audit_adopt (EncoreCache *self, const char *id);
 
 /* encore-rebuild.c: EncoreDbFillFunc, DATA is the cache. */
 gboolean encore_rebuild_fill (EncoreDb *db, gpointer data, GError **error);

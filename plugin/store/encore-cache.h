@@ -20,6 +20,9 @@ typedef struct EncoreClaim EncoreClaim; /* the right to fetch one id, the only o
 
 typedef enum { ENCORE_EVICT_GDSF, ENCORE_EVICT_LRU, ENCORE_EVICT_AGE } EncoreEvictPolicy;
 
+/* Long work goes on: DONE of TOTAL directories.  On the thread that does it. */
+typedef void (*EncoreCacheProgressFunc) (guint done, guint total, gpointer data);
+
 typedef struct {
   const char *dir; /* made (0700) if missing; refused: symlink, foreign owner, writable by others */
   gint64 max_size_bytes; /* 0: no limit */
@@ -28,6 +31,8 @@ typedef struct {
   EncoreEvictPolicy policy;
   gboolean read_only; /* get(), list(), stats() only; nothing is made, counted or repaired */
   gboolean rebuild;   /* the database is made again from the files; BUSY if others use the cache */
+  EncoreCacheProgressFunc progress; /* (nullable): of rebuilding and of audits */
+  gpointer progress_data;
 } EncoreCacheOptions;
 
 /* What is known of an entry.  Strings are owned by it, never NULL. */
@@ -148,8 +153,8 @@ GPtrArray *
 encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit, GError **error);
 /* encore_cache_list_after: at most LIMIT in the order of ids, from the first one after AFTER (NULL:
  * from the beginning): a walk through all that keeps nothing open in between. */
-GPtrArray *encore_cache_list_after (EncoreCache *self, const char *after, guint limit,
-                                    GError **error);
+GPtrArray *
+encore_cache_list_after (EncoreCache *self, const char *after, guint limit, GError **error);
 /* Titles and artists that contain all WORDS (untrusted; FTS5, prefix match on the last). */
 GPtrArray *encore_cache_find (EncoreCache *self, const char *words, guint limit, GError **error);
 gboolean encore_cache_pin (EncoreCache *self, const char *id, gboolean pinned, GError **error);

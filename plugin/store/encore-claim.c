@@ -58,6 +58,9 @@ is_settled (EncoreCache *self, const char *id, gboolean waited, EncoreHandle **o
 
   if (!encore_mutant ("no-recheck"))
     *out_hit = look_again (self, id, &local);
+  /* what a lost database has left is not fetched a second time */
+  if (*out_hit == NULL && local == NULL && encore_audit_adopt (self, id))
+    *out_hit = look_again (self, id, &local);
   /* whoever waited while somebody failed gets the same answer, not a failure of his own */
   if (waited && *out_hit == NULL && local == NULL)
     encore_cache_get_failure (self, id, NULL, &local);

@@ -378,15 +378,21 @@ log_decision (const char *id, gboolean removed, gint64 bytes, const char *reason
     g_info ("cleanup: removed %s (%" G_GINT64_FORMAT " bytes) because %s", id, bytes, reason);
 }
 
+/* The songs stay where they are too few to help: it is others who fill the disk. */
 gboolean
 encore_evict_unjam (EncoreCache *self, GError **error)
 {
   const gint64 min_free = self->options.min_free_bytes;
+  const gint64 wanted = can_be_had (self, min_free) ? MAX (min_free, UNJAM_BYTES) : UNJAM_BYTES;
   Eviction work = {.decide = log_decision};
 
+  if (!can_be_had (self, wanted)) {
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE,
+                         "the disk of the cache is full, and not of songs");
+    return FALSE;
+  }
   encore_layout_give_reserve (self->layout);
-  const gboolean ok = evict_for_free (
-      self, can_be_had (self, min_free) ? MAX (min_free, UNJAM_BYTES) : UNJAM_BYTES, &work, error);
+  const gboolean ok = evict_for_free (self, wanted, &work, error);
   encore_layout_keep_reserve (self->layout);
   return ok;
 }

@@ -2,6 +2,7 @@
  * What a file of the cache says of itself: whole or not, which song, its tags. */
 #include "config.h"
 #include "store/encore-cache-private.h"
+#include "store/encore-sum.h"
 
 #include <errno.h>
 #include <math.h>
@@ -36,7 +37,7 @@ judge_fd (EncoreLayout *layout, const char *id, int fd, gboolean every_byte, Enc
   if (!S_ISREG (st.st_mode))
     return ENCORE_JUDGED_BROKEN;
   /* first of all read it: a disk that fails is no proof against a file */
-  if (every_byte && (out->sha256 = encore_layout_sum (fd, NULL)) == NULL)
+  if (every_byte && (out->sha256 = encore_sum_file (fd, NULL)) == NULL)
     return ENCORE_JUDGED_UNKNOWN;
   const gboolean whole = encore_ogg_summarise (fd, &out->tags, &error) && out->tags.complete &&
                          g_strcmp0 (encore_ogg_summary_get (&out->tags, "ENCORE_ID"), id) == 0 &&

@@ -14,12 +14,12 @@
 
 #include "base/encore-media-id.h"
 #include "store/encore-mutant.h"
+#include "store/encore-sum.h"
 
 #define QUARANTINE "quarantine"
 #define QUARANTINED 8
 #define RESERVE "reserve"
 #define RESERVE_BYTES (2 * 1024 * 1024)
-#define SUM_BYTES (1 << 16)
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static const char *const KINDS[ENCORE_N_KINDS] = {"opus", "audio"};
@@ -95,7 +95,7 @@ make_shards (int kind_fd, gboolean *made, GError **error)
 {
   gboolean new_ones = FALSE;
 
-  for (guint shard = 0; shard < 256; shard++) {
+  for (guint shard = 0; shard < ENCORE_LAYOUT_SHARDS; shard++) {
     char name[3];
     g_snprintf (name, sizeof name, "%02x", shard);
     if (!ensure_dir (kind_fd, name, &new_ones, error))
@@ -275,7 +275,7 @@ shard_path (EncoreKind kind, guint shard)
 char *
 encore_layout_shard (EncoreKind kind, const char *id)
 {
-  return shard_path (kind, encore_id_hash (id) & 0xff);
+  return shard_path (kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
 }
 
 int
@@ -333,7 +333,7 @@ list_files (const EncoreLayout *self, DIR *dir, const char *id)
 static DIR *
 open_shard_of (const EncoreLayout *self, EncoreKind kind, const char *id)
 {
-  const int fd = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
+  const int fd = encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
 
   if (dir == NULL && fd >= 0)
@@ -409,7 +409,8 @@ keep_last (int fd, guint keep)
 void
 encore_layout_quarantine (const EncoreLayout *self, const char *id)
 {
-  const int shard = encore_layout_open_shard (self, ENCORE_KIND_OPUS, encore_id_hash (id) & 0xff);
+  const int shard =
+      encore_layout_open_shard (self, ENCORE_KIND_OPUS, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   gboolean made;
   const int fd = ensure_dir (self->dirfd, QUARANTINE, &made, NULL)
                      ? open_dir (self->dirfd, QUARANTINE, NULL)
@@ -500,7 +501,8 @@ encore_layout_publish (const EncoreLayout *self, const char *private_name, const
   close (fd);
   if (!ok)
     return FALSE;
-  const int shard = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
+  const int shard =
+      encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   if (shard < 0)
     return fail (error, "cannot open the shard of", id);
   ok = (renameat (self->tmpfd, from, shard, to) == 0 || fail (error, "cannot move", from)) &&
@@ -514,7 +516,8 @@ gboolean
 encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
                          GError **error)
 {
-  const int shard = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
+  const int shard =
+      encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   const gboolean ok = fdatasync (fd) == 0 && shard >= 0 && fsync (shard) == 0;
 
   if (!ok)
@@ -522,25 +525,6 @@ encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *
   if (shard >= 0)
     close (shard);
   return ok;
-}
-
-char *
-encore_layout_sum (int fd, GError **error)
-{
-  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
-  g_autofree guint8 *buf = g_malloc (SUM_BYTES);
-  gint64 at = 0;
-  gssize n;
-
-  while ((n = pread (fd, buf, SUM_BYTES, at)) > 0) {
-    g_checksum_update (sum, buf, n);
-    at += n;
-  }
-  if (n < 0) {
-    fail (error, "cannot read", "a file");
-    return NULL;
-  }
-  return g_strdup (g_checksum_get_string (sum));
 }
 
 char *
@@ -555,7 +539,9 @@ encore_layout_sum_private (const EncoreLayout *self, const char *private_name, c
     fail (error, "cannot open", path);
     return NULL;
   }
-  sum = encore_layout_sum (fd, error);
+  /* the disk works while we count; publish waits for it with fdatasync() */
+  sync_file_range (fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  sum = encore_sum_file (fd, error);
   close (fd);
   return sum;
 }

@@ -13,6 +13,8 @@
 
 G_BEGIN_DECLS
 
+#define ENCORE_LAYOUT_SHARDS 256 /* directories below opus/ and below audio/ */
+
 typedef enum { ENCORE_KIND_OPUS, ENCORE_KIND_AUDIO, ENCORE_N_KINDS } EncoreKind;
 
 typedef struct {
@@ -58,8 +60,8 @@ gboolean encore_layout_remove_private (const EncoreLayout *self, const char *nam
 gboolean encore_layout_publish (const EncoreLayout *self, const char *private_name,
                                 const char *name, EncoreKind kind, const char *id, const char *ext,
                                 gint64 *bytes, GError **error);
-/* The sha256 of a file in hex.  (transfer full) */
-char *encore_layout_sum (int fd, GError **error);
+/* encore_layout_sum_private: the checksum of tmp/PRIVATE/NAME (encore-sum.h), which is soon to be
+ * published.  (transfer full) */
 char *encore_layout_sum_private (const EncoreLayout *self, const char *private_name,
                                  const char *name, GError **error);
 /* encore_layout_sync_file: the file FD of ID, as it is and where it is, is durable. */

@@ -73,7 +73,7 @@ add_shard (Rebuild *work, guint shard, GError **error)
   while (ok && (errno = 0, entry = readdir (dir)) != NULL) {
     g_autofree char *id = NULL, *ext = NULL;
     if (encore_layout_parse (layout, entry->d_name, &id, &ext) && strcmp (ext, "opus") == 0 &&
-        (encore_id_hash (id) & 0xff) == shard)
+        encore_id_hash (id) % ENCORE_LAYOUT_SHARDS == shard)
       ok = add_song (work, id, error);
   }
   if (dir != NULL)
@@ -170,8 +170,10 @@ encore_rebuild_fill (EncoreDb *db, gpointer data, GError **error)
                                            encore_evict_prio_sql (work.cache));
   gboolean ok = TRUE;
 
-  for (guint shard = 0; ok && shard < 256; shard++)
+  for (guint shard = 0; ok && shard < ENCORE_LAYOUT_SHARDS; shard++) {
     ok = add_shard (&work, shard, error);
+    encore_work_progress (work.cache, shard + 1, ENCORE_LAYOUT_SHARDS);
+  }
   ok = ok && merge_copy (&work, error) &&
        encore_db_run (db, error, prio, "ii", (gint64) 0, (gint64) 0) &&
        encore_db_run (db, error,

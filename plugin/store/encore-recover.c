@@ -115,6 +115,13 @@ encore_recover (EncoreCache *self)
 /* ---- what cleaning work shares */
 
 void
+encore_work_progress (EncoreCache *self, guint done, guint total)
+{
+  if (self->options.progress != NULL)
+    self->options.progress (done, total, self->options.progress_data);
+}
+
+void
 encore_work_decide (const EncoreWork *work, const char *id, gboolean removed, gint64 bytes,
                     const char *reason)
 {

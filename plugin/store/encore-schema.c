@@ -42,8 +42,6 @@ static const char *const CREATE_2[] = {
     "CREATE INDEX entry_unfinished ON entry (state) WHERE state IN (0, 2)",
     "CREATE INDEX entry_top ON entry (access_count) WHERE state = 1",
     "CREATE INDEX entry_recent ON entry (last_access) WHERE state = 1",
-    /* to count the pinned ones without a look at every row */
-    "CREATE INDEX entry_pinned ON entry (pinned, state) WHERE pinned = 1",
     "CREATE TABLE alias (id TEXT NOT NULL PRIMARY KEY, target TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE total (k TEXT NOT NULL PRIMARY KEY, v ANY NOT NULL) STRICT, WITHOUT ROWID",
     "INSERT INTO total VALUES ('entries', 0), ('bytes', 0), ('plays', 0), ('L', 0.0), ('turn', 0)",
@@ -75,6 +73,8 @@ static const char *const MIGRATE_3[] = {
 };
 
 static const char *const MIGRATE_4[] = {
+    /* to count the pinned ones without a look at every row; some databases have had it before */
+    "CREATE INDEX IF NOT EXISTS entry_pinned ON entry (pinned, state) WHERE pinned = 1",
     /* figures that all processes share; a missing row is 0 */
     "CREATE TABLE note (k TEXT NOT NULL PRIMARY KEY, v INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE search ("

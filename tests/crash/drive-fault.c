@@ -183,7 +183,7 @@ drive_run_fault (Drive *drive)
   fault.report = g_build_filename (drive->base, "report", NULL);
   if (strcmp (drive->scenario, "evict") == 0)
     drive->budget_bytes = 120000;
-  g_autoptr (Template) start = fault.start = template_new (drive, drive->scenario);
+  fault.start = template_new (drive, drive->scenario);
   const int boundaries = count_boundaries (&fault);
   for (int n = 1; n <= boundaries && drive_violations () < 3; n += drive->step, runs++)
     run_boundary (&fault, n);
@@ -192,5 +192,6 @@ drive_run_fault (Drive *drive)
           fault.noticed);
   if (fault.injected != runs || (2 * fault.noticed < runs && strcmp (drive->how, "kill") == 0))
     drive_violation (drive, "the enumeration does not inject");
+  template_free (fault.start);
   g_free (fault.report);
 }
