@@ -103,9 +103,8 @@ take_info (EncoreTrack *track, EncoreHandle *handle)
   track->duration_ms = info->duration_ms;
 }
 
-/* The cache's answer for TRACK; NULL on a miss.  @play: it is its turn, so it counts. */
-static EncoreHandle *
-look_up (EncoreRoom *self, EncoreTrack *track, gboolean play)
+EncoreHandle *
+encore_room_look_up (EncoreRoom *self, EncoreTrack *track, gboolean play)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *stem = encore_media_id_to_stem (&track->id);
@@ -156,20 +155,17 @@ drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error)
   encore_room_count_tracks (self);
 }
 
-static void start_current (EncoreRoom *self);
-
-/* There a song of the same user may have waited for this one. */
+/* TRACK could not be had. */
 static void
-look_ahead_elsewhere (EncoreRoom *self)
+fail (EncoreRoom *self, EncoreTrack *track, const GError *error)
 {
-  GHashTableIter iter;
-  gpointer value;
-
-  g_hash_table_iter_init (&iter, self->plugin->rooms);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    if (value != self && ((EncoreRoom *) value)->current != NULL)
-      encore_room_look_ahead (value);
+  if (encore_room_put_off (self, track, error))
+    encore_room_look_ahead (self);
+  else
+    drop_failed (self, track, error);
 }
+
+static void start_current (EncoreRoom *self);
 
 static void
 on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
@@ -179,8 +175,8 @@ on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
 
   track->waiter = NULL;
   if (error != NULL) {
-    drop_failed (self, track, error);
-    look_ahead_elsewhere (self);
+    fail (self, track, error);
+    encore_room_look_ahead_elsewhere (self);
     return;
   }
   track->id = result->id;
@@ -191,7 +187,7 @@ on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
     start_current (self);
   else
     encore_room_look_ahead (self);
-  look_ahead_elsewhere (self);
+  encore_room_look_ahead_elsewhere (self);
 }
 
 static void
@@ -203,12 +199,14 @@ on_progress (const EncoreProgress *progress, gpointer data)
     track->title = g_strdup (progress->title);
 }
 
-static void
-fetch_track (EncoreRoom *self, EncoreTrack *track)
+void
+encore_room_fetch (EncoreRoom *self, EncoreTrack *track)
 {
   track->state = ENCORE_TRACK_FETCHING;
   track->waiter = encore_fetch_song (self->plugin->fetch, &track->id, self->plugin->context,
                                      on_progress, on_fetched, track);
+  if (track == self->current)
+    encore_waiter_urge (track->waiter);
 }
 
 static void
@@ -226,7 +224,7 @@ encore_room_learn (EncoreRoom *self, EncoreTrack *track)
 {
   if (track->state != ENCORE_TRACK_WAITING)
     return;
-  g_autoptr (EncoreHandle) handle = look_up (self, track, FALSE);
+  g_autoptr (EncoreHandle) handle = encore_room_look_up (self, track, FALSE);
   log_lookup (track, handle != NULL);
 }
 
@@ -238,7 +236,7 @@ on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
 
   track->waiter = NULL;
   if (error != NULL) {
-    drop_failed (self, track, error);
+    fail (self, track, error);
     return;
   }
   track->id = found[0].id;
@@ -254,56 +252,11 @@ on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
   encore_room_look_ahead (self);
 }
 
-static void
-search_track (EncoreRoom *self, EncoreTrack *track)
+void
+encore_room_search (EncoreRoom *self, EncoreTrack *track)
 {
   track->waiter = encore_fetch_search (self->plugin->fetch, track->words, 1, self->plugin->context,
                                        on_found, track);
-}
-
-static gboolean
-is_fetched_for (const EncoreTrack *track, guint64 user)
-{
-  return track != NULL && track->user == user && track->state == ENCORE_TRACK_FETCHING;
-}
-
-static guint
-count_fetched_for (EncorePlugin *plugin, guint64 user)
-{
-  GHashTableIter iter;
-  gpointer value;
-  guint n = 0;
-
-  g_hash_table_iter_init (&iter, plugin->rooms);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    const EncoreRoom *room = value;
-    n += is_fetched_for (room->current, user);
-    for (guint i = 0; i < encore_queue_get_length (room->queue); i++)
-      n += is_fetched_for (encore_queue_peek (room->queue, i), user);
-  }
-  return n;
-}
-
-/* Nobody keeps all jobs busy with what is not his turn yet; and what the site refuses now may be
- * had when its turn comes. */
-static gboolean
-may_prefetch (EncoreRoom *self, const EncoreTrack *track)
-{
-  const int limit = self->plugin->config->per_user_jobs;
-
-  return encore_cache_backoff_left (self->plugin->cache) == 0 &&
-         (limit == 0 || track->user == 0 ||
-          count_fetched_for (self->plugin, track->user) < (guint) limit);
-}
-
-/* Somebody else may have fetched it since it was looked up. */
-static void
-fetch_if_missing (EncoreRoom *self, EncoreTrack *track)
-{
-  g_autoptr (EncoreHandle) handle = look_up (self, track, FALSE);
-
-  if (handle == NULL && may_prefetch (self, track))
-    fetch_track (self, track);
 }
 
 static void
@@ -333,19 +286,21 @@ start_current (EncoreRoom *self)
   EncoreTrack *track = self->current;
   const gboolean after_fetch = track->state == ENCORE_TRACK_READY;
 
-  if (track->waiter != NULL)
-    return;
-  if (track->state == ENCORE_TRACK_SEARCHING) {
-    search_track (self, track);
+  if (track->waiter != NULL) {
+    encore_waiter_urge (track->waiter);
     return;
   }
-  EncoreHandle *handle = look_up (self, track, TRUE);
+  if (track->state == ENCORE_TRACK_SEARCHING) {
+    encore_room_search (self, track);
+    return;
+  }
+  EncoreHandle *handle = encore_room_look_up (self, track, TRUE);
   if (!after_fetch)
     log_lookup (track, handle != NULL);
   if (handle != NULL)
     play_current (self, handle);
   else
-    fetch_track (self, track);
+    encore_room_fetch (self, track);
 }
 
 /* Takes the next song of the queue, or falls silent. */
@@ -365,64 +320,6 @@ encore_room_advance (EncoreRoom *self)
     tell_passed_over (self);
   if (self->current == NULL && self->voice != 0)
     encore_host_now_playing (self->plugin->host, self->voice, "");
-}
-
-/* ---- what follows */
-
-void
-encore_room_forget_next (EncoreRoom *self)
-{
-  if (self->next_song != 0)
-    encore_player_set_next (self->player, NULL, NULL, NULL);
-  self->next = NULL;
-  self->next_song = 0;
-}
-
-static void
-offer_next (EncoreRoom *self, EncoreTrack *track)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (self->song == 0 || (track == self->next && self->next_song != 0))
-    return;
-  encore_room_forget_next (self);
-  EncoreHandle *handle = look_up (self, track, TRUE);
-  if (handle == NULL)
-    return;
-  track->counted = TRUE;
-  self->next_song = encore_player_set_next (self->player, &track->id, handle, &error);
-  self->next = self->next_song != 0 ? track : NULL;
-  if (error != NULL)
-    g_warning ("play: %s", error->message);
-}
-
-/* Gives the player what follows without a gap, and fetches the songs whose turn is near. */
-void
-encore_room_look_ahead (EncoreRoom *self)
-{
-  const guint ahead = MAX (self->plugin->config->prefetch, 0);
-
-  if (self->loop == ENCORE_LOOP_SONG && self->song != 0) {
-    if (self->next != self->current || self->next_song == 0)
-      offer_next (self, self->current);
-    return;
-  }
-  for (guint i = 0; i < MAX (ahead, 1); i++) {
-    EncoreTrack *track = encore_queue_peek (self->queue, i);
-    if (track == NULL)
-      break;
-    if (track->waiter != NULL)
-      continue;
-    if (track->state == ENCORE_TRACK_SEARCHING && ahead > 0)
-      search_track (self, track);
-    else if (track->state == ENCORE_TRACK_WAITING && ahead > 0)
-      fetch_if_missing (self, track);
-  }
-  EncoreTrack *head = encore_queue_peek (self->queue, 0);
-  if (head == NULL || head->state != ENCORE_TRACK_READY)
-    encore_room_forget_next (self);
-  else
-    offer_next (self, head);
 }
 
 /* ---- what the player tells */

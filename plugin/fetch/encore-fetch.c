@@ -294,6 +294,17 @@ encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *con
 }
 
 void
+encore_waiter_urge (EncoreWaiter *waiter)
+{
+  EncoreFetch *self = waiter->fetch;
+
+  g_mutex_lock (&self->mutex);
+  if (waiter->flight != NULL) /* else it has come, but was not told yet */
+    g_thread_pool_move_to_front (self->flight_pool, waiter->flight);
+  g_mutex_unlock (&self->mutex);
+}
+
+void
 encore_waiter_leave (EncoreWaiter *waiter)
 {
   EncoreFetch *self = waiter->fetch;

@@ -73,8 +73,9 @@ typedef void (*EncoreFoundFunc) (const EncoreFound *found, guint n, const GError
                                  gpointer data);
 
 /* encore_fetch_search: WORDS (untrusted: controls stripped, cut at 200 characters) at the site, one
- * flat request, whose answer is good for 24 hours; LIMIT at most 5.  Errors: NOT_FOUND without a
- * hit. */
+ * flat request, whose answer is good for 24 hours; LIMIT at most 5.  With LIMIT 1 a cached song of
+ * just that title comes first.  While the site cannot be asked older answers do, and cached songs.
+ * Errors: NOT_FOUND without a hit. */
 EncoreWaiter *encore_fetch_search (EncoreFetch *self, const char *words, guint limit,
                                    GMainContext *context, EncoreFoundFunc done, gpointer data);
 
@@ -82,6 +83,10 @@ EncoreWaiter *encore_fetch_search (EncoreFetch *self, const char *words, guint l
  * encore_link_get_playlist().  Errors: NOT_FOUND without a song. */
 EncoreWaiter *encore_fetch_list (EncoreFetch *self, const char *list_id, guint limit,
                                  GMainContext *context, EncoreFoundFunc done, gpointer data);
+
+/* encore_waiter_urge: somebody listens for it now: it goes before all flights that have not begun.
+ */
+void encore_waiter_urge (EncoreWaiter *self);
 
 /* encore_waiter_leave: no callback any more.  On the context's thread only. */
 void encore_waiter_leave (EncoreWaiter *self);

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "fetch/encore-lookup.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "fetch/encore-manners.h"
@@ -10,6 +11,7 @@
 
 #define FRESH_S ((gint64) 24 * 3600)
 #define STALE_S ((gint64) 365 * 24 * 3600)
+#define NAMED_MAX 50 /* songs with the same words in their titles that are compared */
 
 typedef struct {
   EncoreCache *cache;
@@ -41,10 +43,47 @@ recall (EncoreCache *cache, const char *words, guint limit, gint64 max_age_s)
   return hits->len > 0 ? g_steal_pointer (&hits) : NULL;
 }
 
+/* FOLDED is the title of INFO, perhaps with its artist. */
+static gboolean
+is_named (const EncoreEntryInfo *info, const char *folded)
+{
+  const char *const forms[][3] = {{info->title, "", ""},
+                                  {info->artist, " ", info->title},
+                                  {info->artist, " - ", info->title},
+                                  {info->title, " ", info->artist}};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (forms); i++) {
+    g_autofree char *form = g_strconcat (forms[i][0], forms[i][1], forms[i][2], NULL);
+    g_autofree char *same = encore_words_fold (form);
+    if (*folded != '\0' && strcmp (same, folded) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Songs in the cache with all WORDS in their titles and artists.  @named: only if that is all. */
+static GPtrArray *
+find_here (EncoreCache *cache, const char *words, guint limit, gboolean named)
+{
+  g_autoptr (GPtrArray) hits = g_ptr_array_new_with_free_func (encore_hit_free);
+  g_autoptr (GPtrArray) infos = encore_cache_find (cache, words, named ? NAMED_MAX : limit, NULL);
+  g_autofree char *folded = encore_words_fold (words);
+  EncoreMediaId id;
+
+  for (guint i = 0; infos != NULL && i < infos->len && hits->len < limit; i++) {
+    const EncoreEntryInfo *info = infos->pdata[i];
+    if (encore_media_id_from_stem (info->id, &id) && (!named || is_named (info, folded)))
+      g_ptr_array_add (hits, encore_hit_new (&id, info->title, info->duration_ms));
+  }
+  return hits->len > 0 ? g_steal_pointer (&hits) : NULL;
+}
+
 GPtrArray *
 encore_lookup_recall (EncoreCache *cache, const char *words, guint limit)
 {
-  return recall (cache, words, limit, FRESH_S);
+  GPtrArray *hits = recall (cache, words, limit, FRESH_S);
+
+  return hits != NULL || limit > 1 ? hits : find_here (cache, words, 1, TRUE);
 }
 
 static void
@@ -112,13 +151,22 @@ ask (const Question *q, GError **error)
   }
 }
 
-/* An old answer is better than none. */
-static gboolean
-is_mute (const GError *error)
+/* The site has not answered, ERROR tells why: an old answer is better than none, and so is a song
+ * that is here. */
+static GPtrArray *
+make_do (EncoreCache *cache, const char *words, guint limit, const GError *error)
 {
-  return g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_THROTTLED) ||
-         g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NETWORK) ||
-         g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE);
+  GPtrArray *hits = NULL;
+
+  if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND) ||
+      g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED))
+    return NULL;
+  hits = recall (cache, words, limit, STALE_S);
+  if (hits == NULL)
+    hits = find_here (cache, words, limit, FALSE);
+  if (hits != NULL)
+    g_info ("fetch: a search is answered from what is here: %s", error->message);
+  return hits;
 }
 
 GPtrArray *
@@ -141,12 +189,10 @@ encore_lookup_words (EncoreCache *cache, const EncoreConfig *config, const char 
     g_ptr_array_set_size (hits, MIN (hits->len, limit));
     return hits;
   }
-  if (is_mute (local) && (hits = recall (cache, words, limit, STALE_S)) != NULL) {
-    g_info ("fetch: an old answer to a search is used: %s", local->message);
-    return hits;
-  }
-  g_propagate_error (error, g_steal_pointer (&local));
-  return NULL;
+  hits = make_do (cache, words, limit, local);
+  if (hits == NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return hits;
 }
 
 GPtrArray *

@@ -9,11 +9,13 @@ G_BEGIN_DECLS
 
 #define ENCORE_LOOKUP_MAX 5 /* hits of a search that are asked for and remembered */
 
-/* encore_lookup_recall: what WORDS found within the last 24 hours, without the site.  Returns:
- * (element-type EncoreHit) (nullable): at most LIMIT; NULL if that is not known. */
+/* encore_lookup_recall: what WORDS found within the last 24 hours, without the site; where one song
+ * is wanted also the cached one whose title, alone or with its artist, they are.
+ * Returns: (element-type EncoreHit) (nullable): at most LIMIT; NULL if that is not known. */
 GPtrArray *encore_lookup_recall (EncoreCache *cache, const char *words, guint limit);
-/* encore_lookup_words: asks the site, remembers its answer for 24 hours; an older one does when the
- * site cannot be asked.  Blocks.  Errors: NOT_FOUND, and all of asking. */
+/* encore_lookup_words: asks the site, remembers its answer for 24 hours.  When it cannot be asked
+ * an older answer does, else cached songs that have all WORDS in titles and artists.  Blocks.
+ * Errors: NOT_FOUND, and all of asking. */
 GPtrArray *encore_lookup_words (EncoreCache *cache, const EncoreConfig *config, const char *words,
                                 guint limit, GCancellable *cancellable, GError **error);
 /* encore_lookup_list: the first LIMIT songs of a playlist, asked for each time.  Blocks. */

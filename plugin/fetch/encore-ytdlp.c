@@ -125,6 +125,7 @@ static const struct {
     {"try again later", ENCORE_ERROR_THROTTLED},
     {"rate-limited", ENCORE_ERROR_THROTTLED},
     {"captcha", ENCORE_ERROR_THROTTLED},
+    {"playlist does not exist", ENCORE_ERROR_NOT_FOUND},
     {"private video", ENCORE_ERROR_PRIVATE},
     {"members-only", ENCORE_ERROR_PRIVATE},
     {"join this channel", ENCORE_ERROR_PRIVATE},

@@ -39,7 +39,10 @@ typedef struct {
   gint64 duration_ms;
 } EncoreKnownSong;
 
-/* Blanks and the case of letters make no difference.  WORDS: untrusted. */
+/* encore_words_fold: WORDS (untrusted) without what makes no difference: "  The  TEST tune" and
+ * "the test Tune" are one.  (transfer full) */
+char *encore_words_fold (const char *words);
+/* WORDS are folded. */
 gboolean encore_cache_know_search (EncoreCache *self, const char *words,
                                    const EncoreKnownSong *found, guint n, GError **error);
 typedef void (*EncoreKnownFunc) (const EncoreKnownSong *song, gpointer data);

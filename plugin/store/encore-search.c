@@ -7,9 +7,8 @@
 /* Old answers are kept for the time when the site cannot be asked, as long as there is room. */
 #define ROWS_MAX 50000
 
-/* "  The  TEST tune" and "the test Tune" are one search.  (transfer full) */
-static char *
-fold_words (const char *words)
+char *
+encore_words_fold (const char *words)
 {
   g_autofree char *valid = g_utf8_make_valid (words, -1);
   g_autofree char *normal = g_utf8_normalize (valid, -1, G_NORMALIZE_ALL_COMPOSE);
@@ -51,7 +50,7 @@ gboolean
 encore_cache_know_search (EncoreCache *self, const char *words, const EncoreKnownSong *found,
                           guint n, GError **error)
 {
-  g_autofree char *folded = fold_words (words);
+  g_autofree char *folded = encore_words_fold (words);
 
   return encore_db_begin (self->db, error) &&
          encore_db_end (self->db, write_search (self, folded, found, n, error), error);
@@ -61,7 +60,7 @@ guint
 encore_cache_recall_search (EncoreCache *self, const char *words, gint64 max_age_s,
                             EncoreKnownFunc take, gpointer data)
 {
-  g_autofree char *folded = fold_words (words);
+  g_autofree char *folded = encore_words_fold (words);
   guint n = 0;
 
   g_mutex_lock (&self->db->read_mutex);
