@@ -35,8 +35,9 @@ append_here (const EncoreExplanation *why, const EncoreEntryInfo *info, GString 
 {
   g_autofree char *size = encore_text_size (info->opus_bytes + info->src_bytes);
 
-  g_string_append_printf (text, "in the cache: %s, %s, %" G_GINT64_FORMAT " plays",
-                          *info->title != '\0' ? info->title : "without a title", size, why->plays);
+  g_string_append_printf (text, "in the cache: %s, %s, %" G_GINT64_FORMAT " play%s",
+                          *info->title != '\0' ? info->title : "without a title", size, why->plays,
+                          why->plays == 1 ? "" : "s");
   if (why->pinned)
     g_string_append (text, ", pinned: it is never evicted");
   else if (why->place > 0)
@@ -77,8 +78,8 @@ append_missing (EncorePlugin *plugin, const EncoreMediaId *id, const EncoreExpla
 {
   g_string_append (text, "not in the cache");
   if (why->where == ENCORE_IS_REMEMBERED && why->plays > 0)
-    g_string_append_printf (text, ", but was played %" G_GINT64_FORMAT " times before it went",
-                            why->plays);
+    g_string_append_printf (text, ", but was played %" G_GINT64_FORMAT " time%s before it went",
+                            why->plays, why->plays == 1 ? "" : "s");
   g_string_append (text, why->where == ENCORE_IS_BEING_MADE ? ": " : ".");
   if (why->where != ENCORE_IS_BEING_MADE)
     append_forecast (plugin, why, text);
