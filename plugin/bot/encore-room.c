@@ -393,9 +393,11 @@ on_failed (guint song, const GError *error, gpointer data)
   if (song != self->song || self->current == NULL)
     return;
   g_warning ("play: %s: %s", self->current->id.id, error->message);
-  say (self, "%s broke off.", encore_track_get_name (self->current));
-  encore_heal (self->plugin, self->chat, &self->current->id, encore_track_get_name (self->current));
-  encore_room_finish_current (self, "broke off");
+  const EncoreMediaId id = self->current->id;
+  g_autofree char *name = g_strdup (encore_track_get_name (self->current));
+  say (self, "%s broke off.", name);
+  encore_room_finish_current (self, "broke off"); /* whose lease would keep a damaged file */
+  encore_heal (self->plugin, self->chat, &id, name);
   encore_room_advance (self);
 }
 

@@ -84,7 +84,7 @@ encore_manners_note (EncoreCache *cache, const GError *error)
   if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_THROTTLED)) {
     const gint64 for_s = encore_cache_backoff (cache, &local);
     if (local == NULL)
-      g_warning ("fetch: the site refuses us: nobody asks it for %" G_GINT64_FORMAT " s", for_s);
+      g_message ("fetch: the site refuses us: nobody asks it for %" G_GINT64_FORMAT " s", for_s);
   } else if (is_answer (error) && encore_cache_backoff_left (cache) == 0) {
     /* while it holds, this was asked before it began and tells nothing */
     encore_cache_backoff_end (cache, NULL, &local);
