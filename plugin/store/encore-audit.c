@@ -377,8 +377,10 @@ check_shard (Audit *audit, GError **error)
   g_autofree char *count =
       g_strdup_printf ("SELECT count (*) FROM song WHERE shard = %u AND state = 1", audit->shard);
 
-  if (!run (audit, "DELETE FROM found", error) || !list_names (audit, ENCORE_KIND_OPUS, error) ||
-      !list_names (audit, ENCORE_KIND_AUDIO, error))
+  /* one transaction, of the temporary tables only: main is not locked by it */
+  if (!run (audit, "BEGIN; DELETE FROM found", error) ||
+      !list_names (audit, ENCORE_KIND_OPUS, error) ||
+      !list_names (audit, ENCORE_KIND_AUDIO, error) || !run (audit, "COMMIT", error))
     return FALSE;
   audit->work->audit->checked += encore_db_number (audit->db, count, 0);
   g_autoptr (GPtrArray) suspects = list_suspects (audit, error);

@@ -4,10 +4,13 @@
 #include "config.h"
 #include "store/encore-cache.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/encore-media-id.h"
 #include "store/encore-cache-private.h"
+#include "store/encore-sum.h"
 #include "store/encore-mutant.h"
 
 /* One song may take a quarter of the cache, or a single mix would flush everything else. */
@@ -162,29 +165,46 @@ is_whole_name (const char *name)
   return name != NULL && *name != '\0' && strchr (name, '/') == NULL && *name != '.';
 }
 
+/* The files in place and durable. */
+static gboolean
+move_files (EncoreClaim *self, const char *id, const EncorePublish *what, const char *src_ext,
+            EncoreEntryInfo *sizes, GError **error)
+{
+  EncoreLayout *layout = self->cache->layout;
+
+  self->moved = TRUE;
+  return (what->source_name == NULL ||
+          encore_layout_publish (layout, self->private_name, what->source_name, ENCORE_KIND_AUDIO,
+                                 id, src_ext, &sizes->src_bytes, error)) &&
+         encore_layout_publish (layout, self->private_name, what->opus_name, ENCORE_KIND_OPUS, id,
+                                "opus", &sizes->opus_bytes, error);
+}
+
+static const char *
+choose_source_ext (const char *source_name)
+{
+  const char *dot = source_name != NULL ? strrchr (source_name, '.') : NULL;
+
+  return source_name == NULL ? "" : dot != NULL ? dot + 1 : "bin";
+}
+
 /* The files in place and durable, the row ready. */
 static gboolean
 publish_as (EncoreClaim *self, const char *id, const EncorePublish *what, GError **error)
 {
-  EncoreLayout *layout = self->cache->layout;
   EncoreEntryInfo sizes = {0};
-  const char *src_ext = "";
-  g_autofree char *sum =
-      encore_layout_sum_private (layout, self->private_name, what->opus_name, error);
+  const char *src_ext = choose_source_ext (what->source_name);
+  const int fd =
+      encore_layout_open_private (self->cache->layout, self->private_name, what->opus_name, error);
 
-  if (sum == NULL)
+  if (fd < 0)
     return FALSE;
+  /* the disk works while we count; the sync that follows is the shorter for it */
+  sync_file_range (fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  g_autofree char *sum = encore_sum_file (fd, error);
+  close (fd);
   sizes.sha256 = sum;
-  self->moved = TRUE;
-  if (what->source_name != NULL) {
-    const char *dot = strrchr (what->source_name, '.');
-    src_ext = dot != NULL ? dot + 1 : "bin";
-    if (!encore_layout_publish (layout, self->private_name, what->source_name, ENCORE_KIND_AUDIO,
-                                id, src_ext, &sizes.src_bytes, error))
-      return FALSE;
-  }
-  if (!encore_layout_publish (layout, self->private_name, what->opus_name, ENCORE_KIND_OPUS, id,
-                              "opus", &sizes.opus_bytes, error))
+  if (sum == NULL || !move_files (self, id, what, src_ext, &sizes, error))
     return FALSE;
   const gint64 limit = self->cache->options.max_size_bytes;
   if (limit > 0 && sizes.opus_bytes + sizes.src_bytes > limit / ENTRY_SHARE) {

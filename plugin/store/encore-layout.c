@@ -14,7 +14,6 @@
 
 #include "base/encore-media-id.h"
 #include "store/encore-mutant.h"
-#include "store/encore-sum.h"
 
 #define QUARANTINE "quarantine"
 #define QUARANTINED 8
@@ -486,6 +485,18 @@ make_durable (int fd, const char *name, gint64 *bytes, GError **error)
   return encore_mutant ("no-fdatasync") || fdatasync (fd) == 0 || fail (error, "cannot sync", name);
 }
 
+int
+encore_layout_open_private (const EncoreLayout *self, const char *private_name, const char *name,
+                            GError **error)
+{
+  g_autofree char *path = g_strconcat (private_name, "/", name, NULL);
+  const int fd = openat (self->tmpfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+  if (fd < 0)
+    fail (error, "cannot open", path);
+  return fd;
+}
+
 gboolean
 encore_layout_publish (const EncoreLayout *self, const char *private_name, const char *name,
                        EncoreKind kind, const char *id, const char *ext, gint64 *bytes,
@@ -493,10 +504,10 @@ encore_layout_publish (const EncoreLayout *self, const char *private_name, const
 {
   g_autofree char *from = g_strconcat (private_name, "/", name, NULL);
   g_autofree char *to = encore_layout_name (self, id, ext);
-  const int fd = openat (self->tmpfd, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  const int fd = encore_layout_open_private (self, private_name, name, error);
 
   if (fd < 0)
-    return fail (error, "cannot open", from);
+    return FALSE;
   gboolean ok = make_durable (fd, from, bytes, error);
   close (fd);
   if (!ok)
@@ -525,25 +536,6 @@ encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *
   if (shard >= 0)
     close (shard);
   return ok;
-}
-
-char *
-encore_layout_sum_private (const EncoreLayout *self, const char *private_name, const char *name,
-                           GError **error)
-{
-  g_autofree char *path = g_strconcat (private_name, "/", name, NULL);
-  const int fd = openat (self->tmpfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  char *sum = NULL;
-
-  if (fd < 0) {
-    fail (error, "cannot open", path);
-    return NULL;
-  }
-  /* the disk works while we count; publish waits for it with fdatasync() */
-  sync_file_range (fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-  sum = encore_sum_file (fd, error);
-  close (fd);
-  return sum;
 }
 
 gint64

@@ -56,14 +56,13 @@ void encore_layout_quarantine (const EncoreLayout *self, const char *id);
 char *encore_layout_make_private (EncoreLayout *self, const char *id, GError **error);
 /* tmp/NAME with all in it; *BYTES grows by what was freed. */
 gboolean encore_layout_remove_private (const EncoreLayout *self, const char *name, gint64 *bytes);
+/* encore_layout_open_private: tmp/PRIVATE/NAME, read-only.  Returns: -1 with ERROR. */
+int encore_layout_open_private (const EncoreLayout *self, const char *private_name,
+                                const char *name, GError **error);
 /* encore_layout_publish: makes tmp/PRIVATE/NAME durable and moves it to its place. */
 gboolean encore_layout_publish (const EncoreLayout *self, const char *private_name,
                                 const char *name, EncoreKind kind, const char *id, const char *ext,
                                 gint64 *bytes, GError **error);
-/* encore_layout_sum_private: the checksum of tmp/PRIVATE/NAME (encore-sum.h), which is soon to be
- * published.  (transfer full) */
-char *encore_layout_sum_private (const EncoreLayout *self, const char *private_name,
-                                 const char *name, GError **error);
 /* encore_layout_sync_file: the file FD of ID, as it is and where it is, is durable. */
 gboolean encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
                                   GError **error);
