@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Songs fetched before anybody asks for them: one at a time, behind everything that listeners wait
- * for, within warm_budget bytes a day. */
+ * for, within warm_budget bytes a day.  What is downloaded for nothing counts, and a song that
+ * would go beyond the budget is not begun, or ended when its size is known. */
 #include "config.h"
 #include "bot/encore-command.h"
 
@@ -11,6 +12,7 @@
 
 #define TOP_MAX 1000
 #define GIVE_WAY_MS 500
+#define USED_UP "ended, today's warm_budget is used up"
 
 struct EncoreWarm {
   EncorePlugin *plugin;
@@ -19,7 +21,9 @@ struct EncoreWarm {
   GArray *ids; /* EncoreMediaId; (nullable) until the site has told */
   guint next;
   guint fetched, here, failed;
-  gint64 bytes;
+  gint64 bytes;         /* of all songs so far */
+  gint64 song_bytes;    /* of the one that is being fetched */
+  gint64 left_bytes;    /* of the budget when it began; G_MAXINT64: there is none */
   EncoreWaiter *waiter; /* (nullable) */
   GSource *pause;       /* (nullable) others come first */
 };
@@ -42,8 +46,21 @@ encore_warm_free (EncoreWarm *self)
 }
 
 static void
+spend (EncoreWarm *self, gint64 bytes)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->bytes += bytes;
+  self->song_bytes = 0;
+  if (bytes > 0 && !encore_cache_spend (self->plugin->cache, bytes, &error))
+    g_warning ("warm: the budget is not kept: %s", error->message);
+}
+
+/* SELF is gone afterwards. */
+static void
 finish (EncoreWarm *self, const char *why)
 {
+  spend (self, self->song_bytes);
   g_autofree char *size = encore_text_size (self->bytes);
   const guint left = self->ids->len - self->fetched - self->here - self->failed;
 
@@ -56,7 +73,6 @@ static void
 on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
 {
   EncoreWarm *self = data;
-  g_autoptr (GError) local = NULL;
 
   self->waiter = NULL;
   if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_THROTTLED)) {
@@ -67,15 +83,25 @@ on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
   if (error != NULL) {
     g_info ("warm: %s", error->message);
     self->failed++;
+    spend (self, self->song_bytes);
   } else if (!result->fetched) {
     self->here++;
   } else {
     self->fetched++;
-    self->bytes += result->bytes;
-    if (!encore_cache_spend (self->plugin->cache, result->bytes, &local))
-      g_warning ("warm: the budget is not kept: %s", local->message);
+    spend (self, result->bytes);
   }
+  self->song_bytes = 0;
   step (self);
+}
+
+static void
+on_progress (const EncoreProgress *progress, gpointer data)
+{
+  EncoreWarm *self = data;
+
+  self->song_bytes = progress->done_bytes;
+  if (MAX (progress->done_bytes, progress->total_bytes) > self->left_bytes)
+    finish (self, USED_UP);
 }
 
 static gboolean
@@ -116,6 +142,8 @@ step (EncoreWarm *self)
 {
   const gint64 budget = self->plugin->config->warm_budget_bytes;
 
+  self->left_bytes =
+      budget > 0 ? budget - encore_cache_get_spent (self->plugin->cache) : G_MAXINT64;
   while (self->next < self->ids->len &&
          is_here (self, &g_array_index (self->ids, EncoreMediaId, self->next))) {
     self->next++;
@@ -123,12 +151,12 @@ step (EncoreWarm *self)
   }
   if (self->next == self->ids->len)
     finish (self, "is done");
-  else if (budget > 0 && encore_cache_get_spent (self->plugin->cache) >= budget)
-    finish (self, "ended, today's warm_budget is used up");
+  else if (self->left_bytes <= 0)
+    finish (self, USED_UP);
   else if (!gives_way (self))
     self->waiter = encore_fetch_song (self->plugin->fetch,
                                       &g_array_index (self->ids, EncoreMediaId, self->next),
-                                      self->plugin->context, NULL, on_fetched, self);
+                                      self->plugin->context, on_progress, on_fetched, self);
 }
 
 /* ---- beginning */
