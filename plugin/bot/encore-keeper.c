@@ -63,12 +63,14 @@ take_down (EncoreKeeper *self, EncoreRoom *room, gboolean with_songs)
 {
   g_autofree char *name = name_of (self, room->id);
   EncoreKeptRoom *kept = encore_kept_room_new (name);
+  const EncoreTrack *first =
+      room->current != NULL ? room->current : encore_queue_peek (room->queue, 0);
   gint64 position_ms = 0;
 
   encore_room_get_current (room, &position_ms, NULL);
   kept->chat = room->chat;
-  kept->position_ms = position_ms > 0 ? position_ms : room->resume_ms;
-  kept->sounding = room->current != NULL;
+  kept->position_ms = position_ms > 0 || first == NULL ? position_ms : first->start_ms;
+  kept->sounding = room->current != NULL || kept->position_ms > 0;
   kept->paused = room->paused || room->hold;
   kept->loop = room->loop;
   if (!with_songs)
@@ -190,10 +192,12 @@ encore_keeper_take_up (EncoreKeeper *self, EncoreRoom *room)
   if (kept == NULL)
     return;
   room->loop = CLAMP (kept->loop, ENCORE_LOOP_OFF, ENCORE_LOOP_QUEUE);
-  room->resume_ms = kept->sounding ? MAX (kept->position_ms, 0) : 0;
   room->hold = kept->paused;
   for (guint i = 0; i < kept->songs->len; i++)
     queue_again (room, kept->songs->pdata[i]);
+  EncoreTrack *first = encore_queue_peek (room->queue, 0);
+  if (first != NULL && kept->sounding)
+    first->start_ms = MAX (kept->position_ms, 0);
   const guint n = encore_queue_get_length (room->queue);
   g_hash_table_remove (self->left, &room->id);
   g_info ("room: %u songs are taken up again", n);

@@ -24,6 +24,7 @@ typedef struct {
   char *words;        /* (nullable) what was searched for */
   char *title;        /* (nullable) until known */
   gint64 duration_ms; /* 0: unknown */
+  gint64 start_ms;    /* where it goes on, after it was broken off */
   guint64 user;       /* who asked */
   char *user_name;
   gint64 asked_us;      /* when the command came (g_get_monotonic_time) */

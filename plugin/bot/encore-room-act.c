@@ -44,6 +44,16 @@ find_limit (EncoreRoom *self, const EncoreTrack *track)
   return NULL;
 }
 
+/* From 1; 0: TRACK, which was put at POSITION, is not there any more. */
+static guint
+find_place (const EncoreQueue *queue, const EncoreTrack *track, guint position)
+{
+  for (guint i = position + 1; i > 0; i--)
+    if (encore_queue_peek (queue, i - 1) == track)
+      return i;
+  return 0;
+}
+
 void
 encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *request)
 {
@@ -55,22 +65,25 @@ encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *requ
     encore_track_free (track);
     return;
   }
-  const gboolean was_idle = self->current == NULL;
   track->room = self;
   const guint position = encore_queue_append (self->queue, track);
   encore_room_count_tracks (self);
-  if (was_idle) {
+  if (self->current == NULL)
     encore_room_advance (self);
-    if (self->current == track && self->song == 0)
+  if (self->current == track) {
+    if (self->song == 0)
       encore_answer (request,
                      track->state == ENCORE_TRACK_SEARCHING ? "Searching: %s" : "Fetching: %s",
                      encore_track_get_name (track));
     return;
   }
+  const guint number = find_place (self->queue, track, position);
+  if (number == 0) /* it could not be played: that was told */
+    return;
   track->asked_us = 0; /* it waits for its turn: no time to the first packet */
   encore_room_learn (self, track);
   encore_room_look_ahead (self);
-  encore_answer (request, "Queued as #%u: %s", position + 1, encore_track_get_name (track));
+  encore_answer (request, "Queued as #%u: %s", number, encore_track_get_name (track));
 }
 
 void
@@ -137,6 +150,7 @@ encore_room_stop (EncoreRoom *self)
   if (self->current == NULL && encore_queue_get_length (self->queue) == 0)
     return FALSE;
   self->loop = ENCORE_LOOP_OFF;
+  self->hold = FALSE;
   encore_queue_clear (self->queue);
   if (self->player != NULL) {
     encore_room_forget_next (self);

@@ -24,8 +24,7 @@ struct EncoreRoom {
   EncoreLoop loop;
   GPtrArray *history; /* EncoreListed, newest first */
   GSource *idle;      /* leaves the voice room when it fires */
-  gint64 resume_ms;   /* where the first song goes on after a restart */
-  gboolean hold;      /* it was paused then */
+  gboolean hold;      /* the next song begins paused: the one that was broken off was */
   guint passed_over;  /* songs in a row that were dropped since the site refuses us */
   gboolean unsaved;   /* changed since the keeper last took it down */
   guint tracks;       /* our share of plugin->tracks */

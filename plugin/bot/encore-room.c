@@ -83,8 +83,8 @@ encore_room_finish_current (EncoreRoom *self, const char *why)
     g_info ("cleanup: kept %s (%s) because it is cached", text, why);
   }
   self->song = 0;
-  self->resume_ms = 0;
   self->hold = FALSE;
+  track->start_ms = 0;
   if (self->loop == ENCORE_LOOP_QUEUE && track->state == ENCORE_TRACK_READY) {
     track->counted = FALSE;
     encore_queue_append (self->queue, track);
@@ -145,7 +145,6 @@ drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error)
   self->passed_over += throttled;
   if (track == self->current) {
     g_clear_pointer (&self->current, encore_track_free);
-    self->resume_ms = 0;
     self->hold = FALSE;
     encore_room_advance (self);
   } else {
@@ -269,8 +268,8 @@ play_current (EncoreRoom *self, EncoreHandle *handle)
     encore_player_set_paused (self->player, paused);
   self->paused = paused;
   self->hold = FALSE;
-  self->song =
-      encore_player_play (self->player, &self->current->id, handle, self->resume_ms, &error);
+  self->song = encore_player_play (self->player, &self->current->id, handle,
+                                   self->current->start_ms, &error);
   if (self->song == 0) {
     drop_failed (self, self->current, error);
     return;
@@ -345,7 +344,7 @@ on_started (guint song, gint64 sent_us, gpointer data)
     say (self, "Playing: %s (%s)", encore_track_get_name (track), length);
   track->announce = FALSE;
   track->asked_us = 0;
-  self->resume_ms = 0;
+  track->start_ms = 0;
   if (self->voice != 0)
     encore_host_now_playing (self->plugin->host, self->voice, encore_track_get_name (track));
   remember_played (self, track);
@@ -370,7 +369,11 @@ on_ended (guint song, gint64 played_ms, gpointer data)
   }
   encore_room_finish_current (self, "played to its end");
   if (follows == 0) {
+    /* what was taken out of the queue when it was in the air already */
+    const gboolean goes_on = encore_player_get_song (self->player) != song;
     encore_room_advance (self);
+    if (goes_on && self->song == 0)
+      encore_player_stop (self->player);
     return;
   }
   self->current = encore_queue_take (self->queue, 0);
@@ -435,8 +438,24 @@ close_voice (EncoreRoom *self)
   g_clear_pointer (&self->ring, encore_voice_free);
   self->voice = 0;
   self->song = 0;
+  self->paused = FALSE;
   self->next = NULL;
   self->next_song = 0;
+}
+
+/* Without a voice it cannot sound: it goes on when there is one again. */
+static void
+put_back_current (EncoreRoom *self)
+{
+  if (self->current == NULL)
+    return;
+  if (self->song != 0) {
+    self->current->start_ms = encore_player_get_position_ms (self->player);
+    self->current->counted = TRUE;
+    self->hold = self->paused;
+  }
+  encore_queue_prepend (self->queue, g_steal_pointer (&self->current));
+  encore_room_count_tracks (self);
 }
 
 EncoreRoom *
@@ -459,8 +478,10 @@ encore_room_for (EncorePlugin *plugin, const EncoreRequest *request)
   if (self != NULL && self->voice == request->voice)
     return self;
   if (self != NULL) {
+    put_back_current (self);
     close_voice (self);
     open_voice (self, request->voice);
+    encore_room_advance (self);
     return self;
   }
   self = g_new0 (EncoreRoom, 1);
@@ -496,9 +517,6 @@ encore_room_voice_gone (EncoreRoom *self, bot_id voice, bot_result why)
   if (voice != self->voice)
     return;
   g_warning ("room: the host ended the voice (%d); the queue is kept", why);
-  if (self->current != NULL) {
-    encore_queue_prepend (self->queue, g_steal_pointer (&self->current));
-    encore_room_count_tracks (self);
-  }
+  put_back_current (self);
   close_voice (self);
 }
