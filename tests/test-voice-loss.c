@@ -36,6 +36,7 @@ static void
 set_up (Rig *rig, gconstpointer data)
 {
   rig->dir = fixture_make_dir ();
+  fixture_let_warn (); /* that the voice is gone */
   EncoreCache *cache = fixture_open (rig->dir, 0);
   fixture_publish (cache, FIRST, "The First", PACKETS);
   fixture_publish (cache, SECOND, "The Second", PACKETS);

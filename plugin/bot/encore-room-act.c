@@ -14,8 +14,11 @@ encore_room_get_queue (EncoreRoom *self)
 const EncoreTrack *
 encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused)
 {
-  if (position_ms != NULL)
-    *position_ms = self->song != 0 ? encore_player_get_position_ms (self->player) : 0;
+  if (position_ms != NULL &&
+      self->song != 0) /* paused before its first packet it is where it begins */
+    *position_ms = MAX (encore_player_get_position_ms (self->player), self->current->start_ms);
+  else if (position_ms != NULL)
+    *position_ms = 0;
   if (paused != NULL)
     *paused = self->paused;
   return self->current;

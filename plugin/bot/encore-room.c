@@ -450,7 +450,7 @@ put_back_current (EncoreRoom *self)
   if (self->current == NULL)
     return;
   if (self->song != 0) {
-    self->current->start_ms = encore_player_get_position_ms (self->player);
+    encore_room_get_current (self, &self->current->start_ms, NULL);
     self->current->counted = TRUE;
     self->hold = self->paused;
   }
