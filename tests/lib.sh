@@ -77,7 +77,7 @@ heard () { # FILE
 talk () { # NAME
   talking=$1
   mkfifo "$dir/$1.chat" "$dir/$1.answers"
-  timeout 60 "$top/encore-bot" --config "$dir/$1.conf" --wait-idle console \
+  timeout 120 "$top/encore-bot" --config "$dir/$1.conf" --wait-idle console \
     <"$dir/$1.chat" >"$dir/$1.answers" 2>"$dir/$1.log" &
   talk_pid=$!
   exec 7>"$dir/$1.chat" 6<"$dir/$1.answers"

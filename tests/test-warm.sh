@@ -28,7 +28,7 @@ ask 'boss: ?cache warm tuneAAAAAAA' 'Usage: cache warm' "warm: the link of a son
 ask 'boss: ?cache warm top 5' 'Every song that was ever played is in the cache' "warm top: nothing to do"
 ask "boss: ?cache warm $list=PLnone" 'Nothing was found' "warm: no such playlist"
 ask 'amy: ?cache jobs' 'Nothing is being fetched' "and it is over"
-faults '{"media/*": {"rate": 40000}}'
+faults '{"media/*": {"rate": 60000}}'
 ask "boss: ?cache warm $list=PLthree" 'Warm 3: 3 songs; cache jobs shows how far it is|Warm [0-9]+: 3 songs' "warm: a playlist"
 until_told 'amy: ?cache jobs' 'The Test Tune [0-9]+ % \| warm [0-9]+: 0 of 3, ' "warm: progress"
 # somebody who listens has a job of his own, and what warm does next waits for it
@@ -55,10 +55,14 @@ hear 'is done: 1 fetched'; ok $? "warm top: done"
 [ "$(cached)" = 1 ] && [ -n "$(find "$dir/cache/opus" -name tuneAAAAAAA.opus)" ]
 ok $? "it is the one that was played most"
 
+hang_up
+
 # -- ended
+config null warm_budget=1GiB >"$dir/ended.conf"
+talk ended
 faults '{"media/*": {"rate": 40000}}'
 ask "boss: ?cache warm $list=PLlong" 'Warm [0-9]+: 50 songs' "warm: not endless"
-number=$(sed -n 's/.*Warm \([0-9]*\): 50 songs.*/\1/p' "$dir/warm.out" | tail -1)
+number=$(sed -n 's/.*Warm \([0-9]*\): 50 songs.*/\1/p' "$dir/ended.out" | tail -1)
 until_told 'amy: ?cache jobs' "Loud Tones [0-9]+ % \| warm $number: 1 of 50" "warm: what is there is passed over"
 ask "amy: ?cache cancel $number" 'is for admins' "cancel: only an admin"
 ask 'boss: ?cache cancel 99' 'There is no warm 99' "cancel: no such number"
@@ -97,4 +101,4 @@ ok $? "another process knows what was spent"
 hang_up
 [ "$(stat_of resolve/video/-quietAAAAA requests)" = 0 ]; ok $? "and does not ask"
 
-finish warm budget other
+finish warm ended budget other
