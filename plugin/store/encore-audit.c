@@ -445,7 +445,7 @@ encore_cache_audit (EncoreCache *self, gboolean dry, EncoreAudit *out, EncoreDec
   const EncoreWork work = {self, dry, out, func, data};
 
   memset (out, 0, sizeof *out);
-  if (self->options.read_only) {
+  if (self->options.read_only && !dry) {
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
                          "the cache is open for reading only");
     return FALSE;

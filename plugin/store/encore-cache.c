@@ -228,6 +228,24 @@ encore_cache_row_state (EncoreCache *self, const char *id)
   return state;
 }
 
+gboolean
+encore_cache_row_says (EncoreCache *self, const char *sql, const char *id, GError **error)
+{
+  gint64 n = -1;
+
+  g_mutex_lock (&self->db->read_mutex);
+  sqlite3_stmt *stmt = encore_db_prepare (self->db->reader, error, sql, "s", id);
+  if (stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW)
+    n = sqlite3_column_int64 (stmt, 0);
+  else if (stmt != NULL)
+    encore_db_fail (self->db->reader, error, "read");
+  sqlite3_finalize (stmt);
+  g_mutex_unlock (&self->db->read_mutex);
+  if (n == 0)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is not what it was any more", id);
+  return n > 0;
+}
+
 char *
 encore_cache_source_ext (EncoreCache *self, const char *id)
 {
@@ -494,7 +512,9 @@ encore_cache_write_ready (EncoreCache *self, EncoreDb *db, const char *id,
          encore_db_run (db, error,
                         "INSERT OR REPLACE INTO words (rowid, id, title, artist)"
                         " VALUES (?1, ?2, ?3, ?4)",
-                        "isss", words_rowid (id), id, title, artist);
+                        "isss", words_rowid (id), id, title, artist) &&
+         /* a song is found under its own name, whatever was answered for it once */
+         encore_db_run (db, error, "DELETE FROM alias WHERE id = ?1", "s", id);
 }
 
 gboolean

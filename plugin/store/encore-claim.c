@@ -241,10 +241,12 @@ publish_answered (EncoreClaim *self, const EncorePublish *what, GError **error)
     return FALSE;
   g_autoptr (EncoreHandle) known = look_again (cache, id, NULL);
   if (known == NULL) {
-    if (!encore_cache_intend (cache, id, error))
+    gint64 bytes;
+    /* as in a claim: what is there is nobody's */
+    if (!encore_cache_intend (cache, id, error) ||
+        !encore_cache_remove_files (cache, id, &bytes, error))
       return FALSE;
     if (!publish_as (self, id, what, error)) {
-      gint64 bytes;
       encore_cache_drop (cache, id, &bytes, NULL);
       return FALSE;
     }

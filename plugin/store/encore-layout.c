@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -52,6 +53,19 @@ check_ours (const struct stat *st, const char *name, GError **error)
   if (st->st_mode & 022)
     return refuse (error, name, "can be written by others (chmod go-w)");
   return TRUE;
+}
+
+/* What leads to the cache may be links, a home directory often is; SQLite refuses them all.  */
+static void
+resolve_links (EncoreLayout *self)
+{
+  char *real = realpath (self->dir, NULL);
+
+  if (real == NULL)
+    return;
+  g_free (self->dir);
+  self->dir = g_strdup (real);
+  free (real);
 }
 
 /* NAME below PARENT is there and ours.  *MADE is set when it had to be made. */
@@ -201,6 +215,7 @@ encore_layout_open (const char *dir, gboolean read_only, GError **error)
   self->dirfd = open_dir (AT_FDCWD, self->dir, error);
   if (self->dirfd < 0)
     return NULL;
+  resolve_links (self);
   if (fstatvfs (self->dirfd, &vfs) == 0)
     self->block_bytes = vfs.f_bsize;
   if (!read_only && !make_all (self, made, error)) {
