@@ -102,6 +102,8 @@ typedef struct {
 
 void encore_work_decide (const EncoreWork *work, const char *id, gboolean removed, gint64 bytes,
                          const char *reason);
+/* ID could not be put right and stays as it is. */
+void encore_work_fail (const EncoreWork *work, const char *id, gint64 bytes, const char *reason);
 /* What dead processes left unfinished. */
 void encore_work_finish (const EncoreWork *work);
 void encore_recover (EncoreCache *self);

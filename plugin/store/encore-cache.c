@@ -115,7 +115,7 @@ encore_cache_open (const EncoreCacheOptions *options, GError **error)
     cache_free (self);
     return NULL;
   }
-  if (!options->read_only)
+  if (!options->read_only && !options->audits)
     encore_recover (self);
   return self;
 }
