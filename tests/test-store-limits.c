@@ -93,6 +93,50 @@ test_limit (void)
   fixture_remove (dir);
 }
 
+/* The size that a site announces empties no cache: no song may take more than a quarter. */
+static void
+test_announced (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 100000);
+  EncoreCacheStats before, after;
+
+  for (int i = 0; i < 8; i++) {
+    g_autofree char *id = g_strdup_printf ("song%02d-0000A", i);
+    fixture_publish (cache, id, "x", 50);
+  }
+  encore_cache_stats (cache, &before);
+  g_assert_true (encore_cache_room_for (cache, 1000000, NULL));
+  encore_cache_stats (cache, &after);
+  g_assert_cmpint (after.bytes, <, before.bytes);
+  g_assert_cmpint (after.bytes, >, 50000);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
+/* A quota, or want of inodes: the disk refuses though it tells of room. */
+static void
+test_refusing_disk (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autoptr (GError) error = NULL;
+  EncoreCacheStats stats;
+
+  for (int i = 0; i < 20; i++) {
+    g_autofree char *id = g_strdup_printf ("song%02d-0000A", i);
+    fixture_publish (cache, id, "x", 1500); /* 300 KB */
+  }
+  fixture_let_warn ();
+  g_assert_true (encore_evict_unjam (cache, &error));
+  g_assert_no_error (error);
+  encore_cache_stats (cache, &stats);
+  g_assert_cmpint (stats.entries, >, 0);
+  g_assert_cmpint (stats.entries, <, 10);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
 static gint64
 plays_of (EncoreCache *cache, const char *id)
 {
@@ -333,6 +377,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/limits/evict-spares-pinned-playing-queued", test_evict);
   g_test_add_func ("/limits/size-and-quarter", test_limit);
+  g_test_add_func ("/limits/announced-size-empties-no-cache", test_announced);
+  g_test_add_func ("/limits/disk-that-refuses-though-it-has-room", test_refusing_disk);
   g_test_add_func ("/limits/history-remembers-plays", test_history);
   g_test_add_func ("/limits/history-is-bounded", test_history_trim);
   g_test_add_func ("/limits/age-by-time-lived", test_age);

@@ -88,6 +88,12 @@ sql "DELETE FROM entry WHERE id LIKE '%[2J'"
 cache pin -- -bcdefghijA && [ "$(cache stats --json | json '(d["songs"], d["bytes"], d["pinned"], d["plays"], d["max_size_bytes"])')" = "(3, $(sql 'SELECT sum(opus_size) FROM entry'), 1, 3, None)" ]
 ok $? "pin; stats --json"
 cache stats >"$dir/out"; grep -q '^songs   3$' "$dir/out"; ok $? "stats"
+if command -v strace >/dev/null; then
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$dir/trace" -e trace=pwrite64 -e inject=pwrite64:error=EDQUOT "$tool" --dir "$dir/cache" pin dQw4w9WgXcQ 2>"$dir/err"
+  [ $? = 2 ] && grep -q 'quota exceeded' "$dir/err"; ok $? "a quota that is used up is told as such"
+else
+  skip "strace is not installed" "a quota that is used up is told as such"
+fi
 cache unpin -- -bcdefghijA && [ "$(cache stats --json | json 'd["pinned"]')" = 0 ] && cache pin -- -bcdefghijA; ok $? "unpin"
 cache pin missingAAAA; [ $? = 1 ]; ok $? "pin of a missing song: exit status 1"
 "$tool" list --limit 1 -d "$dir/cache" --json >"$dir/out" && [ "$(json 'len (d)' <"$dir/out")" = 1 ]; ok $? "options after the verb"

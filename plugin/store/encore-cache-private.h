@@ -76,6 +76,8 @@ void encore_count_miss (EncoreCache *self);
 void encore_count_stop (EncoreCache *self);
 
 /* encore-evict.c */
+/* One song may take a quarter of the cache, or a single mix would flush everything else. */
+#define ENCORE_ENTRY_SHARE 4
 /* SQL of the eviction order for the policy after N more plays. */
 const char *encore_evict_prio_sql (const EncoreCache *self);
 /* The clock of aging goes on.  Within a transaction. */

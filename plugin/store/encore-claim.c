@@ -13,8 +13,6 @@
 #include "store/encore-sum.h"
 #include "store/encore-mutant.h"
 
-/* One song may take a quarter of the cache, or a single mix would flush everything else. */
-#define ENTRY_SHARE 4
 #define ANSWERED_WAIT_US (10 * G_USEC_PER_SEC)
 
 struct EncoreClaim {
@@ -207,7 +205,7 @@ publish_as (EncoreClaim *self, const char *id, const EncorePublish *what, GError
   if (sum == NULL || !move_files (self, id, what, src_ext, &sizes, error))
     return FALSE;
   const gint64 limit = self->cache->options.max_size_bytes;
-  if (limit > 0 && sizes.opus_bytes + sizes.src_bytes > limit / ENTRY_SHARE) {
+  if (limit > 0 && sizes.opus_bytes + sizes.src_bytes > limit / ENCORE_ENTRY_SHARE) {
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_TOO_BIG,
                  "%s is larger than a quarter of the cache", id);
     return FALSE;

@@ -49,11 +49,14 @@ encore_db_fail (sqlite3 *db, GError **error, const char *what)
 {
   const int code = sqlite3_errcode (db);
 
+  /* SQLite knows of a full disk only */
+  const gboolean quota = (code & 0xff) == SQLITE_IOERR && sqlite3_system_errno (db) == EDQUOT;
+
   if (is_damage (code))
     note_suspicion (db);
   g_set_error (error, ENCORE_ERROR,
-               (code & 0xff) == SQLITE_FULL ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
-               "encore.db: %s: %s", what, sqlite3_errmsg (db));
+               quota || (code & 0xff) == SQLITE_FULL ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
+               "encore.db: %s: %s", what, quota ? g_strerror (EDQUOT) : sqlite3_errmsg (db));
   return FALSE;
 }
 

@@ -29,7 +29,8 @@ fail (GError **error, const char *what, const char *name)
 {
   const int saved = errno;
 
-  g_set_error (error, ENCORE_ERROR, saved == ENOSPC ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
+  g_set_error (error, ENCORE_ERROR,
+               saved == ENOSPC || saved == EDQUOT ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
                "%s %s: %s", what, name, g_strerror (saved));
   return FALSE;
 }
