@@ -345,6 +345,37 @@ use_hopeless_disk (const char *mount_point)
   encore_cache_close (cache);
 }
 
+/* Who opens the cache when the disk is full already, a bot or an administrator who makes room: not
+ * even what SQLite needs to read fits. */
+static void
+open_on_full_disk (const char *mount_point)
+{
+  g_autofree char *dir = g_build_filename (mount_point, "cache", NULL);
+  g_autofree char *reserve = g_build_filename (dir, "reserve", NULL);
+  const EncoreCacheOptions look = {.dir = dir, .read_only = TRUE};
+  g_autoptr (GError) error = NULL;
+  EncoreCache *cache = fixture_open (dir, 0);
+
+  for (int i = 0; i < 20; i++) {
+    g_autofree char *id = g_strdup_printf ("song%02d-0000A", i);
+    fixture_publish (cache, id, "x", 1500); /* 300 KB */
+  }
+  encore_cache_close (cache);
+  fill_disk (dir);
+  cache = encore_cache_open (&look, &error);
+  g_assert_no_error (error);
+  g_assert_true (is_hit (cache, "song00-0000A", FALSE));
+  encore_cache_close (cache);
+  fill_disk (dir);
+  cache = fixture_open (dir, 0);
+  g_assert_true (is_hit (cache, "song00-0000A", FALSE));
+  g_assert_true (g_file_test (reserve, G_FILE_TEST_EXISTS)); /* as large as it can be */
+  fill_disk (dir);
+  g_assert_cmpint (encore_cache_clear (cache, NULL, NULL, NULL, &error), ==, 20);
+  g_assert_no_error (error);
+  encore_cache_close (cache);
+}
+
 /* On a disk that somebody else filled not even the transactions of an eviction fit; the reserve is
  * given up for them, and made again. */
 static void
@@ -385,5 +416,6 @@ main (int argc, char **argv)
   g_test_add_func ("/limits/min-free", test_min_free);
   g_test_add_data_func ("/limits/full-disk-and-reserve", use_full_disk, test_full_disk);
   g_test_add_data_func ("/limits/full-disk-of-others", use_hopeless_disk, test_full_disk);
+  g_test_add_data_func ("/limits/full-disk-at-open", open_on_full_disk, test_full_disk);
   return g_test_run ();
 }

@@ -51,6 +51,24 @@ cache_free (EncoreCache *self)
   g_free (self);
 }
 
+/* On a full disk not even what SQLite needs to read fits: then the reserve is given up for it. */
+static EncoreDb *
+open_somehow (EncoreCache *self, const EncoreDbOptions *options, GError **error)
+{
+  g_autoptr (GError) full = NULL;
+  EncoreDb *db = encore_db_open (options, &full);
+
+  if (db == NULL && !options->renew &&
+      g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE)) {
+    encore_layout_give_reserve (self->layout);
+    db = encore_db_open (options, error);
+    encore_layout_keep_reserve (self->layout);
+  } else if (full != NULL) {
+    g_propagate_error (error, g_steal_pointer (&full));
+  }
+  return db;
+}
+
 /* Whoever is alone may migrate and rebuild; others come in when that is done. */
 static gboolean
 open_database (EncoreCache *self, GError **error)
@@ -72,7 +90,7 @@ open_database (EncoreCache *self, GError **error)
                                    .alone = writes && encore_locks_try_alone (self->locks),
                                    .fill = encore_rebuild_fill,
                                    .data = self};
-  self->db = encore_db_open (&options, error);
+  self->db = open_somehow (self, &options, error);
   if (options.alone)
     encore_locks_share (self->locks);
   if (gate >= 0)

@@ -44,19 +44,30 @@ note_suspicion (sqlite3 *db)
     close (fd);
 }
 
+/* ENOSPC or EDQUOT; 0: the disk is not full.  SQLite tells of neither a quota nor a disk on which
+ * its shared memory does not fit. */
+static int
+why_full (sqlite3 *db, int code)
+{
+  const int system = sqlite3_system_errno (db);
+
+  if ((code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
+    return system == EDQUOT ? EDQUOT : ENOSPC;
+  return (code & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT) ? system : 0;
+}
+
 gboolean
 encore_db_fail (sqlite3 *db, GError **error, const char *what)
 {
-  const int code = sqlite3_errcode (db);
-
-  /* SQLite knows of a full disk only */
-  const gboolean quota = (code & 0xff) == SQLITE_IOERR && sqlite3_system_errno (db) == EDQUOT;
+  const int code = sqlite3_extended_errcode (db);
+  const int reason = why_full (db, code);
 
   if (is_damage (code))
     note_suspicion (db);
-  g_set_error (error, ENCORE_ERROR,
-               quota || (code & 0xff) == SQLITE_FULL ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
-               "encore.db: %s: %s", what, quota ? g_strerror (EDQUOT) : sqlite3_errmsg (db));
+  g_set_error (error, ENCORE_ERROR, reason != 0 ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
+               "encore.db: %s: %s", what,
+               reason != 0 && (code & 0xff) != SQLITE_FULL ? g_strerror (reason)
+                                                           : sqlite3_errmsg (db));
   return FALSE;
 }
 

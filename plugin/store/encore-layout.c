@@ -20,6 +20,7 @@
 #define QUARANTINED 8
 #define RESERVE "reserve"
 #define RESERVE_BYTES (2 * 1024 * 1024)
+#define SMALLEST_RESERVE_BYTES (256 * 1024) /* some transactions fit */
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static const char *const KINDS[ENCORE_N_KINDS] = {"opus", "audio"};
@@ -161,9 +162,14 @@ encore_layout_keep_reserve (const EncoreLayout *self)
       st.st_size == RESERVE_BYTES)
     return;
   const int fd = openat (self->dirfd, RESERVE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  off_t bytes = RESERVE_BYTES;
   if (fd < 0)
     return;
-  if (posix_fallocate (fd, 0, RESERVE_BYTES) != 0) {
+  /* a smaller one rather than none: what was given up is taken by others at once */
+  while (bytes >= SMALLEST_RESERVE_BYTES &&
+         (ftruncate (fd, 0) < 0 || posix_fallocate (fd, 0, bytes) != 0))
+    bytes /= 2;
+  if (bytes < SMALLEST_RESERVE_BYTES) {
     g_debug ("store: no room for the reserve");
     unlinkat (self->dirfd, RESERVE, 0);
   }
