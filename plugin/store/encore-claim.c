@@ -313,7 +313,8 @@ encore_cache_get_failure (EncoreCache *self, const char *id, gint64 *retry_after
   g_mutex_unlock (&self->db->read_mutex);
   if (retry_after_s != NULL)
     *retry_after_s = left_s;
-  if (message == NULL)
+  /* one that would hold for longer than its kind does was told before the clock was set back */
+  if (message == NULL || left_s > encore_error_retry_after_s (code))
     return FALSE;
   g_set_error_literal (error, ENCORE_ERROR, code, message);
   return TRUE;
