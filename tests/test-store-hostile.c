@@ -88,6 +88,33 @@ test_locked_database (void)
   fixture_remove (dir);
 }
 
+/* Somebody tidied up and took the empty file for rubbish; a new process has made another one.  Two
+ * files of locks exclude nobody: who has the old one claims and evicts nothing any more. */
+static void
+test_replaced_locks (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  g_autofree char *locks = g_build_filename (dir, "locks", NULL);
+  g_autoptr (EncoreHandle) none = NULL;
+  g_autoptr (GError) error = NULL;
+  EncoreCache *cache = fixture_open (dir, 0);
+
+  fixture_publish (cache, A, "Playing elsewhere", 5);
+  g_assert_cmpint (g_unlink (locks), ==, 0);
+  const pid_t peer = fixture_hold (dir, B);
+  g_assert_null (
+      encore_cache_claim (cache, B, g_get_monotonic_time () + G_USEC_PER_SEC, NULL, &none, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE);
+  g_assert_nonnull (strstr (error->message, "locks was removed or replaced"));
+  g_assert_cmpint (encore_cache_clear (cache, NULL, NULL, NULL, NULL), ==, 0);
+  g_assert_true (is_hit (cache, A));
+  end_process (peer);
+  encore_cache_close (cache);
+  fixture_publish (cache = fixture_open (dir, 0), B, "After a new start", 5);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
 /* ---- rows that do not fit */
 
 /* An alias that is called like a song hides it; evictions come to an end all the same, and it goes.
@@ -282,6 +309,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/hostile/locked-database-is-no-damage", test_locked_database);
+  g_test_add_func ("/hostile/replaced-file-of-locks", test_replaced_locks);
   g_test_add_func ("/hostile/alias-that-hides-a-song", test_hiding_alias);
   g_test_add_func ("/hostile/alias-gives-way-to-a-song", test_alias_gives_way);
   g_test_add_func ("/hostile/row-whose-name-is-no-id", test_impossible_row);
