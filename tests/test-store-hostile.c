@@ -210,6 +210,94 @@ test_answered_leftover (void)
   fixture_remove (dir);
 }
 
+/* ---- what changes between a list and its use */
+
+typedef struct {
+  EncoreCache *cache;
+  const char *dir, *other;
+  gboolean done;
+} Meanwhile;
+
+static void
+pin_other (const char *id, gboolean removed, gint64 bytes, const char *reason, gpointer data)
+{
+  Meanwhile *self = data;
+
+  if (!self->done)
+    g_assert_true (encore_cache_pin (self->cache, g_strcmp0 (id, A) == 0 ? B : A, TRUE, NULL));
+  self->done = TRUE;
+}
+
+/* A song that is pinned after the list of victims was made stays. */
+static void
+test_pinned_meanwhile (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  Meanwhile work = {.cache = fixture_open (dir, 0)};
+
+  fixture_publish (work.cache, A, "One", 5);
+  fixture_publish (work.cache, B, "Two", 5);
+  g_assert_cmpint (encore_cache_clear (work.cache, NULL, pin_other, &work, NULL), ==, 1);
+  g_assert_cmpint (fixture_number (dir, "SELECT pinned FROM entry WHERE state = 1"), ==, 1);
+  encore_cache_close (work.cache);
+  fixture_remove (dir);
+}
+
+/* Another id of the same shard. (transfer full) */
+static char *
+find_neighbour (const char *id)
+{
+  for (int i = 0;; i++) {
+    char *other = g_strdup_printf ("near%06dA", i);
+    if (encore_id_hash (other) % 256 == encore_id_hash (id) % 256)
+      return other;
+    g_free (other);
+  }
+}
+
+static void
+publish_other (const char *id, gboolean removed, gint64 bytes, const char *reason, gpointer data)
+{
+  Meanwhile *self = data;
+  g_autoptr (EncoreHandle) hit = NULL;
+
+  if (self->done)
+    return;
+  self->done = TRUE;
+  g_autoptr (EncoreClaim) claim =
+      encore_cache_claim (self->cache, self->other, 0, NULL, &hit, NULL);
+  g_autofree char *song = g_build_filename (encore_claim_get_dir (claim), "x.opus", NULL);
+  g_autofree char *source = g_build_filename (encore_claim_get_dir (claim), "x.webm", NULL);
+  const EncorePublish what = {.opus_name = "x.opus", .source_name = "x.webm"};
+  fixture_write_opus (song, self->other, "Came", 5);
+  g_assert_true (g_file_set_contents (source, "the source", -1, NULL));
+  g_autoptr (EncoreHandle) handle = encore_claim_publish (claim, &what, NULL);
+  g_assert_nonnull (handle);
+}
+
+/* A file that had no row when the audit listed it may have one when it is looked at. */
+static void
+test_published_meanwhile (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  g_autofree char *other = find_neighbour (A);
+  g_autofree char *broken = fixture_file (dir, A);
+  g_autofree char *source =
+      g_strdup_printf ("%s/audio/%02x/%s.webm", dir, (guint) (encore_id_hash (A) & 0xff), other);
+  Meanwhile work = {.cache = fixture_open (dir, 0), .other = other};
+  EncoreAudit audit;
+
+  g_assert_true (g_file_set_contents (broken, "no music", -1, NULL));
+  g_assert_true (g_file_set_contents (source, "left by somebody", -1, NULL));
+  g_assert_true (encore_cache_audit (work.cache, FALSE, &audit, publish_other, &work, NULL));
+  g_assert_true (work.done);
+  g_assert_cmpint (audit.orphans, ==, 1);
+  g_assert_true (is_hit (work.cache, other));
+  g_assert_true (g_file_test (source, G_FILE_TEST_EXISTS));
+  encore_cache_close (work.cache);
+  fixture_remove (dir);
+}
+
 /* ---- where it lies */
 
 /* A home directory is often behind a link; only the cache itself must be none. */
@@ -314,6 +402,8 @@ main (int argc, char **argv)
   g_test_add_func ("/hostile/alias-gives-way-to-a-song", test_alias_gives_way);
   g_test_add_func ("/hostile/row-whose-name-is-no-id", test_impossible_row);
   g_test_add_func ("/hostile/leftover-of-the-answered-id", test_answered_leftover);
+  g_test_add_func ("/hostile/pinned-while-others-are-evicted", test_pinned_meanwhile);
+  g_test_add_func ("/hostile/published-while-others-are-audited", test_published_meanwhile);
   g_test_add_func ("/hostile/link-above-the-cache", test_link_above);
   g_test_add_func ("/hostile/dry-audit-writes-nothing", test_dry_audit);
   g_test_add_func ("/hostile/read-only-disk", test_read_only_disk);

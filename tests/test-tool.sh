@@ -213,6 +213,14 @@ size=$(stat -c %s "$(file_of dQw4w9WgXcQ)" "$(file_of -bcdefghijA)" | awk '{ sum
 cache evict --to "$size" >"$dir/out"
 [ $? = 0 ] && grep -q '^removed tuneAAAAAAA .*worth least' "$dir/out" && grep -q "^1 songs removed, 2 songs of $size bytes are left" "$dir/out"
 ok $? "evict --to: the least worth goes, no more than needed"
+if command -v strace >/dev/null; then
+  cp -a "$dir/cache" "$dir/cache3"
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=unlinkat,fsync,pwrite64 "$tool" --dir "$dir/cache3" evict --to 0 >"$dir/out"
+  awk '/unlinkat\(.*\.opus"/ { n++; open = 1 } /fsync\(/ { open = 0 } /pwrite64\(/ && open { lost = 1 } END { exit !(n > 0 && !open && !lost) }' "$dir/trace"
+  ok $? "a removal is durable before its row goes"
+else
+  skip "strace is not installed" "a removal is durable before its row goes"
+fi
 cache evict >"$dir/out"; [ $? = 2 ] && grep -q 'needs --to' "$dir/err"; ok $? "evict without a limit is refused"
 printf '[encore]\nmin_free=0\nmax_size=%s\n' "$((size - 1))" >"$dir/bot.conf"
 "$tool" --dir "$dir/cache" evict --config "$dir/bot.conf" >"$dir/out"; [ $? = 0 ] && grep -q '^removed dQw4w9WgXcQ' "$dir/out"; ok $? "evict to the limits of a bot's configuration"
