@@ -204,6 +204,16 @@ ok $? "rebuild: what the files and the old rows say is there again"
 head -c 100 /dev/urandom | dd of="$dir/cache/encore.db" bs=1 seek=100 conv=notrunc 2>/dev/null
 rm -f "$dir"/cache/encore.db-*
 cache rebuild >"$dir/out" && grep -q '3 songs .* 1 pinned, 4[0-9] plays' "$dir/out"; ok $? "rebuild of a damaged database: pins and plays from the copy"
+if command -v strace >/dev/null; then
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=renameat,renameat2,fsync "$tool" --dir "$dir/cache" rebuild >"$dir/out" 2>"$dir/err"
+  awk '/renameat.*"encore.db.bak"/ { n++; if (!synced) lost = 1; synced = 0; open = 1; next } /fsync\(/ { synced = 1; open = 0; next } { synced = 0 } END { exit !(n == 1 && !open && !lost) }' "$dir/trace"
+  ok $? "the copy is durable before it takes the old one's place, and its name afterwards"
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=mkdirat,openat,fsync "$tool" --dir "$dir/cache4" repair >"$dir/out" 2>"$dir/err"
+  awk '/mkdirat\(.*"[0-9a-f][0-9a-f]"/ { n++; open = 1 } /fsync\(/ { open = 0 } /(mkdirat|openat)\(.*"(audio|tmp|[^"]*encore.db)"/ && open { lost = 1 } END { exit !(n == 512 && !open && !lost) }' "$dir/trace"
+  ok $? "and the directories of songs before there is a database"
+else
+  skip "strace is not installed" "the copy and the directories are durable before they count"
+fi
 cache rebuild extra; [ $? = 2 ] && grep -q '^Usage:' "$dir/err"; ok $? "rebuild takes no argument"
 
 # -- evict
