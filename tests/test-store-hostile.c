@@ -4,12 +4,15 @@
 #include "config.h"
 #include "store/encore-cache.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
+#include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -243,6 +246,63 @@ test_pinned_meanwhile (void)
   fixture_remove (dir);
 }
 
+/* What the next lock waits for: the store asks this one, not the C library's. */
+static void (*before_lock) (void);
+static const char *before_lock_dir;
+
+int
+fcntl (int fd, int cmd, ...)
+{
+  va_list args;
+
+  va_start (args, cmd);
+  void *argument = va_arg (args, void *);
+  va_end (args);
+  if (cmd == F_OFD_SETLK && before_lock != NULL) {
+    void (*const run) (void) = before_lock;
+    before_lock = NULL;
+    run ();
+  }
+  return syscall (SYS_fcntl, fd, cmd, argument);
+}
+
+/* Another process gives A other bytes. */
+static void
+fetch_again (void)
+{
+  const pid_t child = fork ();
+
+  if (child == 0) {
+    EncoreCache *cache = fixture_open (before_lock_dir, 0);
+    if (encore_cache_remove (cache, A, NULL))
+      fixture_publish (cache, A, "Other bytes", 9);
+    encore_cache_close (cache);
+    _exit (0);
+  }
+  g_assert_cmpint (waitpid (child, NULL, 0), ==, child);
+}
+
+/* A song that is fetched again while it is verified is as it should be. */
+static void
+test_fetched_meanwhile (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (EncoreEntryInfo) info = NULL;
+  EncoreCache *cache = fixture_open (dir, 0);
+
+  fixture_publish (cache, A, "One", 5);
+  before_lock_dir = dir;
+  before_lock = fetch_again;
+  g_assert_true (encore_cache_verify (cache, A, FALSE, &error));
+  g_assert_no_error (error);
+  g_assert_null (before_lock);
+  g_assert_true (encore_cache_info (cache, A, &info, NULL));
+  g_assert_cmpstr (info->title, ==, "Other bytes");
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
 /* Another id of the same shard. (transfer full) */
 static char *
 find_neighbour (const char *id)
@@ -403,6 +463,7 @@ main (int argc, char **argv)
   g_test_add_func ("/hostile/row-whose-name-is-no-id", test_impossible_row);
   g_test_add_func ("/hostile/leftover-of-the-answered-id", test_answered_leftover);
   g_test_add_func ("/hostile/pinned-while-others-are-evicted", test_pinned_meanwhile);
+  g_test_add_func ("/hostile/fetched-again-while-it-is-verified", test_fetched_meanwhile);
   g_test_add_func ("/hostile/published-while-others-are-audited", test_published_meanwhile);
   g_test_add_func ("/hostile/link-above-the-cache", test_link_above);
   g_test_add_func ("/hostile/dry-audit-writes-nothing", test_dry_audit);
