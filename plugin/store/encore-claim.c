@@ -36,7 +36,7 @@ look_again (EncoreCache *self, const char *id, GError **error)
   return handle;
 }
 
-/* On a full disk the intent itself may not fit. */
+/* On a full disk the intent itself may not fit.  Songs go for it only when it is refused twice. */
 static gboolean
 intend_somehow (EncoreCache *self, const char *id, GError **error)
 {
@@ -44,6 +44,11 @@ intend_somehow (EncoreCache *self, const char *id, GError **error)
 
   if (encore_cache_intend (self, id, &full))
     return TRUE;
+  if (g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE)) {
+    g_clear_error (&full);
+    if (encore_cache_intend (self, id, &full))
+      return TRUE;
+  }
   if (g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE))
     return encore_evict_unjam (self, error) && encore_cache_intend (self, id, error);
   g_propagate_error (error, g_steal_pointer (&full));
