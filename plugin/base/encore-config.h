@@ -29,6 +29,8 @@ typedef struct {
   int evict; /* EncoreEvictPolicy of the store: gdsf lru age */
   gboolean keep_source;
   int jobs;
+  int per_user_jobs;
+  gint64 min_interval_ms;
   int prefetch;
   gint64 max_duration_ms;
   gint64 max_bytes;
@@ -40,6 +42,9 @@ typedef struct {
   int bitrate_bps;
   int queue_max;
   int per_user;
+  int playlist_max;
+  gboolean restore;
+  char *instance;
   gint64 idle_leave_ms;
   char *ytdlp;
   char *ytdlp_args;
@@ -47,6 +52,7 @@ typedef struct {
   char *cookies;
   char *proxy;
   gint64 rate_limit_bytes_per_s; /* 0: none */
+  gint64 warm_budget_bytes;      /* a day; 0: no limit */
   char *rename;                  /* "play=p,skip=next" */
 } EncoreConfig;
 

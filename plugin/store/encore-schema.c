@@ -6,7 +6,7 @@
  * not there.
  *
  * Version 1 was never released.  2: first.  3: a clock that is lived, not told, and what aging and
- * the trimming of history look for.
+ * the trimming of history look for.  4: what is remembered beside the songs (encore-notes.h).
  *
  * A version is never changed once it was released: a new one gets a list of its own, and new
  * databases go through all of them. */
@@ -44,8 +44,6 @@ static const char *const CREATE_2[] = {
     "CREATE INDEX entry_unfinished ON entry (state) WHERE state IN (0, 2)",
     "CREATE INDEX entry_top ON entry (access_count) WHERE state = 1",
     "CREATE INDEX entry_recent ON entry (last_access) WHERE state = 1",
-    /* to count the pinned ones without a look at every row */
-    "CREATE INDEX entry_pinned ON entry (pinned, state) WHERE pinned = 1",
     "CREATE TABLE alias (id TEXT NOT NULL PRIMARY KEY, target TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE total (k TEXT NOT NULL PRIMARY KEY, v ANY NOT NULL) STRICT, WITHOUT ROWID",
     "INSERT INTO total VALUES ('entries', 0), ('bytes', 0), ('plays', 0), ('L', 0.0), ('turn', 0)",
@@ -76,9 +74,43 @@ static const char *const MIGRATE_3[] = {
     NULL,
 };
 
+static const char *const MIGRATE_4[] = {
+    /* to count the pinned ones without a look at every row; some databases have had it before */
+    "CREATE INDEX IF NOT EXISTS entry_pinned ON entry (pinned, state) WHERE pinned = 1",
+    /* figures that all processes share; a missing row is 0 */
+    "CREATE TABLE note (k TEXT NOT NULL PRIMARY KEY, v INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE search ("
+    "  words TEXT NOT NULL,"       /* folded, one blank between them */
+    "  place INTEGER NOT NULL,"    /* from 0 */
+    "  asked_at INTEGER NOT NULL," /* Unix time */
+    "  id TEXT NOT NULL,"
+    "  title TEXT NOT NULL,"
+    "  duration_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY (words, place)) STRICT, WITHOUT ROWID",
+    "CREATE INDEX search_asked ON search (asked_at)",
+    "CREATE TABLE room ("
+    "  name TEXT NOT NULL PRIMARY KEY,"
+    "  chat INTEGER NOT NULL," /* the host's number */
+    "  position_ms INTEGER NOT NULL,"
+    "  sounding INTEGER NOT NULL," /* the first song had its turn */
+    "  paused INTEGER NOT NULL,"
+    "  loop INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE waiting ("
+    "  room TEXT NOT NULL,"
+    "  place INTEGER NOT NULL,"
+    "  id TEXT NOT NULL," /* empty: only words so far */
+    "  words TEXT NOT NULL,"
+    "  title TEXT NOT NULL,"
+    "  duration_ms INTEGER NOT NULL,"
+    "  user_name TEXT NOT NULL,"
+    "  PRIMARY KEY (room, place)) STRICT, WITHOUT ROWID",
+    NULL,
+};
+
 static const char *const *const VERSIONS[ENCORE_SCHEMA_VERSION + 1] = {
     [2] = CREATE_2,
     [3] = MIGRATE_3,
+    [4] = MIGRATE_4,
 };
 
 static gboolean

@@ -6,7 +6,7 @@
 
 G_BEGIN_DECLS
 
-#define ENCORE_SCHEMA_VERSION 3
+#define ENCORE_SCHEMA_VERSION 4
 #define ENCORE_APPLICATION_ID 0x456e6372 /* "Encr" */
 
 /* encore_schema_migrate: brings DB to ENCORE_SCHEMA_VERSION, one transaction a version; a new one

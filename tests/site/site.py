@@ -4,7 +4,7 @@
 
     site.py MEDIA-DIR      prints "READY http://127.0.0.1:PORT"; ends with its standard input
 
-GET  /resolve/video/ID  /resolve/search/WORDS  /media/ID/ITAG  /stats
+GET  /resolve/video/ID  /resolve/search/WORDS  /resolve/playlist/ID  /media/ID/ITAG  /stats
 POST /faults  {"media/ID/251": {"status": 403, "times": 1}}     POST /reset
 Faults: delay status rate stall_at drop_at truncate_at body error
 """
@@ -16,6 +16,9 @@ import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+sys.dont_write_bytecode = True
+from playlists import playlist  # noqa: E402
 
 media_dir = sys.argv[1]
 with open(os.path.join(media_dir, 'catalogue.json'), encoding='utf-8') as f:
@@ -125,6 +128,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer({'error': fault['error']} if 'error' in fault else video(parts[2]))
         if parts[:2] == ['resolve', 'search']:
             return self.answer(search('/'.join(parts[2:])))
+        if parts[:2] == ['resolve', 'playlist']:
+            return self.answer(playlist(parts[2], catalogue['videos']))
         if parts[0] == 'media' and len(parts) == 3:
             return self.media(key, parts[1], parts[2], fault)
         return self.answer({'error': 'nothing here'}, 404)
