@@ -243,14 +243,19 @@ do_cleanup (EncorePlugin *plugin, const EncoreRequest *request)
   }
   g_autofree char *freed =
       encore_text_size (audit.orphan_bytes + audit.mismatch_bytes + audit.tmp_bytes);
+  g_autofree char *failed =
+      audit.failed > 0
+          ? g_strdup_printf (" %" G_GINT64_FORMAT " could not be put right: see the log.",
+                             audit.failed)
+          : g_strdup ("");
   encore_answer (request,
                  "%s%" G_GINT64_FORMAT " entries checked: %" G_GINT64_FORMAT
                  " files without a row taken in, %" G_GINT64_FORMAT " broken ones removed, "
                  "%" G_GINT64_FORMAT " rows without a file removed, %" G_GINT64_FORMAT
                  " of wrong size, %" G_GINT64_FORMAT " leftovers; %s freed, %" G_GINT64_FORMAT
-                 " evicted for the limits.",
+                 " evicted for the limits.%s",
                  dry ? "Dry run. " : "", audit.checked, audit.adopted, audit.orphans,
-                 audit.dangling, audit.mismatched, audit.stale_tmp, freed, evicted);
+                 audit.dangling, audit.mismatched, audit.stale_tmp, freed, evicted, failed);
 }
 
 void
