@@ -23,6 +23,7 @@ ask 'amy: ?play privateAAAA' 'Cannot play privateAAAA: This video is private' "a
 ask 'amy: ?cache explain tuneAAAAAAA' 'tuneAAAAAAA is in the cache: The Test Tune, .*, [1-9] plays?, number 1 of 1 to go when room is needed. It plays at once, without the network' "explain: a song that is there"
 ask 'amy: ?cache explain aliasTuneAA' 'aliasTuneAA is another name of tuneAAAAAAA, which is in the cache' "explain: another name"
 ask 'amy: ?cache explain loudAAAAAAA' 'loudAAAAAAA is not in the cache. play would fetch it' "explain: never heard of"
+ask 'amy: ?cache explain test TUNE' 'tuneAAAAAAA is in the cache: The Test Tune' "explain: by its title"
 ask 'amy: ?cache explain no such' 'Usage: cache explain' "explain: wrong use"
 ask 'amy: ?cache backoff' 'The site may be asked' "backoff: none"
 ask 'amy: ?play botCheckAAA' 'Cannot play botCheckAAA: The site refuses us for the moment .* It is asked again in 10 min' "a bot check is told, with the time"

@@ -87,6 +87,19 @@ append_missing (EncorePlugin *plugin, const EncoreMediaId *id, const EncoreExpla
     g_string_append (text, "another process fetches or removes it just now; play would wait.");
 }
 
+/* Of a song in the cache the words of its title are enough. */
+static gboolean
+find_song (EncorePlugin *plugin, const EncoreRequest *request, const char *what, EncoreMediaId *id)
+{
+  if (encore_command_resolve (plugin, request, *what != '\0' ? what : "np", id))
+    return TRUE;
+  if (*what == '#' || *what == '\0' || encore_link_kind (what) != ENCORE_LINK_NONE)
+    return FALSE;
+  g_autoptr (GPtrArray) infos = encore_cache_find (plugin->cache, what, 1, NULL);
+  return infos != NULL && infos->len > 0 &&
+         encore_media_id_from_stem (((EncoreEntryInfo *) infos->pdata[0])->id, id);
+}
+
 void
 encore_command_explain (EncorePlugin *plugin, const EncoreRequest *request, const char *what)
 {
@@ -95,8 +108,9 @@ encore_command_explain (EncorePlugin *plugin, const EncoreRequest *request, cons
   g_auto (EncoreExplanation) why = {0};
   EncoreMediaId id;
 
-  if (!encore_command_resolve (plugin, request, *what != '\0' ? what : "np", &id)) {
-    encore_answer (request, "Usage: %s explain <link|#n|np>", request->name);
+  if (!find_song (plugin, request, what, &id)) {
+    encore_answer (request, "Usage: %s explain <link|#n|np|words of a cached title>",
+                   request->name);
     return;
   }
   g_autofree char *stem = encore_media_id_to_stem (&id);
