@@ -86,6 +86,7 @@ faults '{"media/*": {"rate": 15000}}'
 songs
 hear 'Queued as #3'; ok $? "per_user_jobs=1: three are queued"
 until_told 'amy: ?cache jobs' '^\[console\] Loud Tones [0-9]+ %$' "per_user_jobs=1: one of them is fetched"
+[ "$(asked -quietAAAAA)" = 0 ]; ok $? "per_user_jobs=1: the others are not asked for meanwhile"
 say 'bob: ?play shortAAAAAA'
 until_told 'amy: ?cache jobs' '^\[console\] (Loud Tones [^|]*\| (short|One)[^|]*|(short|One)[^|]*\| Loud Tones[^|]*)$' "per_user_jobs=1: and one of somebody else"
 say 'boss: ?stop'
@@ -96,6 +97,7 @@ faults '{"media/*": {"rate": 15000}}'
 songs
 hear 'Queued as #3'; ok $? "jobs=2: three are queued"
 until_told 'amy: ?cache jobs' '^\[console\] Loud Tones [0-9]+ %$' "jobs=2: one is fetched ahead"
+[ "$(asked -quietAAAAA)" = 0 ]; ok $? "jobs=2: the others are not asked for meanwhile"
 say 'bob: ?play shortAAAAAA'
 hear 'Queued as #4' && ask 'amy: ?cache jobs' '^\[console\] Loud Tones [0-9]+ %$' "jobs=2: and no more"
 ask 'boss: ?skip' 'Skipped: The Test Tune' "jobs=2: its turn comes"
