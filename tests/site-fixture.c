@@ -137,6 +137,24 @@ site_get_stat (Site *self, const char *key, const char *what)
   return json_object_get_int_member (json_object_get_object_member (all, key), what);
 }
 
+gint64
+site_count_requests (Site *self, const char *id)
+{
+  g_autofree char *body = ask (self, "GET", "/stats", "");
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  JsonObjectIter iter;
+  const char *key;
+  JsonNode *row;
+  gint64 n = 0;
+
+  g_assert_true (json_parser_load_from_data (parser, body, -1, NULL));
+  json_object_iter_init (&iter, json_node_get_object (json_parser_get_root (parser)));
+  while (json_object_iter_next (&iter, &key, &row))
+    if (strstr (key, id) != NULL)
+      n += json_object_get_int_member (json_node_get_object (row), "requests");
+  return n;
+}
+
 void
 site_set_faults (Site *self, const char *json)
 {

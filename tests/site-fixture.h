@@ -16,6 +16,8 @@ char *site_get_no_music (void);
 const char *site_get_ytdlp (Site *self);
 /* "requests", "bytes" or "peak" of KEY such as "media/tuneAAAAAAA/251"; 0 if it was never asked. */
 gint64 site_get_stat (Site *self, const char *key, const char *what);
+/* Requests of all paths that have ID in them. */
+gint64 site_count_requests (Site *self, const char *id);
 /* A JSON object, see tests/site/site.py. */
 void site_set_faults (Site *self, const char *json);
 /* No faults, all counters 0. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define TEXT_MAX (64 * 1024)
+#define OUTPUT_MAX_BYTES (G_GINT64_CONSTANT (256) * 1024 * 1024)
 #define TICK_MS 100
 #define TERM_PATIENCE_US (2 * G_USEC_PER_SEC)
 
@@ -25,6 +26,8 @@ typedef struct {
   gpointer data;
   gint64 patience_us; /* until when the next progress must come */
   gint64 stall_us;
+  gint64 output_bytes;
+  gboolean is_vain;
 } Child;
 
 /* In the child, after fork: only what is async-signal-safe. */
@@ -108,8 +111,10 @@ take_line (Child *self, gint64 now_us)
   g_autofree char *text = g_utf8_make_valid (self->line->str, self->line->len);
 
   g_string_truncate (self->line, 0);
-  if (self->func (text, self->data))
+  const int what = self->func (text, self->data);
+  if (what == ENCORE_LINE_PROGRESS)
     self->patience_us = now_us + self->stall_us;
+  self->is_vain = self->is_vain || what == ENCORE_LINE_VAIN;
 }
 
 static void
@@ -137,6 +142,7 @@ read_pipes (Child *self)
     if (*fd < 0 || fds[i].revents == 0)
       continue;
     const gssize n = read (*fd, buf, sizeof buf);
+    self->output_bytes += MAX (n, 0);
     if (n > 0 && i == 0) {
       take_output (self, buf, n);
     } else if (n > 0) {
@@ -161,6 +167,12 @@ check_patience (Child *self, const EncoreChildSpec *spec, GCancellable *cancella
                          "the time for a fetch is over");
   else if (now_us > self->patience_us)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE, "no new byte for too long");
+  else if (self->is_vain)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NETWORK,
+                         "it asked the site again and again for hardly a byte");
+  else if (self->output_bytes > OUTPUT_MAX_BYTES)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
+                         "the program for the option ytdlp writes without end");
   else
     return TRUE;
   return FALSE;

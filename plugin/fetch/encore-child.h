@@ -9,9 +9,14 @@
 
 G_BEGIN_DECLS
 
-/* One line of standard output, without its end, at most 64 KiB.  Returns: TRUE if it shows
- * progress. */
-typedef gboolean (*EncoreLineFunc) (const char *line, gpointer data);
+/* What a line of output says of the program. */
+enum {
+  ENCORE_LINE_NOTHING = FALSE,
+  ENCORE_LINE_PROGRESS = TRUE,
+  ENCORE_LINE_VAIN, /* it works and works and gets nowhere: end it */
+};
+/* One line of standard output, without its end, at most 64 KiB.  Returns: one of the above. */
+typedef int (*EncoreLineFunc) (const char *line, gpointer data);
 
 typedef struct {
   char **argv; /* argv[0] is searched in the PATH of ENVP */
@@ -25,7 +30,8 @@ typedef struct {
 
 /* encore_child_run: in a process group of its own, which is gone when this returns.
  * @err_text: (out) (transfer full): up to 64 KiB of standard error.
- * Errors: NO_PROGRAM, DEADLINE, CANCELLED.  Threads: a worker that lives as long as the call. */
+ * Errors: NO_PROGRAM, DEADLINE, CANCELLED, NETWORK after a line that says VAIN, FAILED after 256
+ * MiB of output.  Threads: a worker that lives as long as the call. */
 gboolean encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable,
                            EncoreLineFunc line, gpointer data, char **err_text, GError **error);
 

@@ -4,12 +4,14 @@
 #include "config.h"
 #include "fetch/encore-job.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fetch/encore-normalise.h"
+#include "fetch/encore-probe.h"
 #include "fetch/encore-whole.h"
 #include "fetch/encore-ytdlp.h"
 
@@ -55,19 +57,17 @@ has_media_magic (const guint8 *head, gsize len)
   return FALSE;
 }
 
-/* Size as announced, and the beginning of a media file. */
+/* Size as announced, the beginning of a media file, and as long as its container says. */
 static gboolean
-check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GError **error)
+check_open (int fd, const EncoreYtdlp *answer, gint64 *bytes, GError **error)
 {
-  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   struct stat st = {0};
+  gint64 announced_ms;
   guint8 head[16];
   gssize n = -1;
 
-  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
+  if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
     n = pread (fd, head, sizeof head, 0);
-  if (fd >= 0)
-    close (fd);
   *bytes = st.st_size;
   if (n <= 0)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
@@ -79,8 +79,23 @@ check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GErr
   else if (!has_media_magic (head, n))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the site sent no media file");
   else
-    return TRUE;
+    return encore_announced_ms (fd, &announced_ms, error);
   return FALSE;
+}
+
+static gboolean
+check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GError **error)
+{
+  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+  if (fd < 0) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the download is not there: %s",
+                 g_strerror (errno));
+    return FALSE;
+  }
+  const gboolean ok = check_open (fd, answer, bytes, error);
+  close (fd);
+  return ok;
 }
 
 static gboolean

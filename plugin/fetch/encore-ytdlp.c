@@ -12,6 +12,11 @@
 
 #define TITLE_MAX 200
 #define WORDS_MAX 200
+#define RESOLVE_REQUESTS_MAX 50
+/* Requests for a song: so many, and one more for each of these. */
+#define MEDIA_REQUESTS_FREE 30
+#define PIECE_MIN_BYTES (256 * 1024)
+#define FRAGMENT_MIN_BYTES (4 * 1024)
 
 void
 encore_ytdlp_clear (EncoreYtdlp *self)
@@ -45,10 +50,31 @@ encore_ytdlp_clean (const char *text, glong max_chars)
 
 /* ---- answers */
 
+/* The site chooses the types, too: json-glib's own getters want to know them before. */
+static JsonNode *
+get_value (JsonObject *object, const char *key)
+{
+  JsonNode *node = json_object_get_member (object, key);
+
+  return node != NULL && JSON_NODE_HOLDS_VALUE (node) ? node : NULL;
+}
+
 static const char *
 get_text (JsonObject *object, const char *key)
 {
-  return json_object_get_string_member_with_default (object, key, NULL);
+  JsonNode *node = get_value (object, key);
+
+  return node != NULL ? json_node_get_string (node) : NULL;
+}
+
+/* From 0 to a number that fits; else 0, which is "unknown". */
+static gint64
+get_number (JsonObject *object, const char *key, gint64 factor)
+{
+  JsonNode *node = get_value (object, key);
+  const double number = node != NULL ? factor * json_node_get_double (node) : 0;
+
+  return number > 0 && number < G_MAXINT64 / 2 ? (gint64) number : 0;
 }
 
 static void
@@ -62,7 +88,7 @@ take_meta (EncoreYtdlp *self, JsonObject *info)
   self->title = encore_ytdlp_clean (get_text (info, "title"), TITLE_MAX);
   self->artist =
       encore_ytdlp_clean (artist != NULL ? artist : get_text (info, "channel"), TITLE_MAX);
-  self->duration_ms = 1000 * json_object_get_double_member_with_default (info, "duration", 0);
+  self->duration_ms = get_number (info, "duration", 1000);
   self->live_status = g_strdup (get_text (info, "live_status"));
   self->meta_us = g_get_monotonic_time ();
 }
@@ -72,45 +98,84 @@ take_meta (EncoreYtdlp *self, JsonObject *info)
 static gboolean
 take_progress (EncoreYtdlp *self, JsonObject *event)
 {
-  self->done_bytes = json_object_get_int_member_with_default (event, "done", 0);
-  self->total_bytes = json_object_get_int_member_with_default (event, "total", 0);
+  self->done_bytes = get_number (event, "done", 1);
+  self->total_bytes = get_number (event, "total", 1);
   if (self->done_bytes <= self->last_bytes)
     return FALSE;
   self->last_bytes = self->done_bytes;
   return TRUE;
 }
 
-gboolean
-encore_ytdlp_take_line (const char *line, gpointer data)
+static void
+take_format (EncoreYtdlp *self, JsonObject *info)
 {
-  EncoreYtdlp *self = data;
-  g_autoptr (JsonParser) parser = json_parser_new ();
+  const char *protocol = get_text (info, "protocol");
 
-  if (*line != '{' || !json_parser_load_from_data (parser, line, -1, NULL) ||
-      !JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
-    return FALSE;
-  JsonObject *event = json_node_get_object (json_parser_get_root (parser));
-  const char *kind = json_object_get_string_member_with_default (event, "event", "");
+  self->announced_bytes = get_number (info, "filesize", 1);
+  self->is_fragments =
+      protocol != NULL && !g_str_equal (protocol, "http") && !g_str_equal (protocol, "https");
+  self->has_format = TRUE;
+  self->requests = 0;
+}
+
+/* A server that closes early makes yt-dlp ask again at once, for ever, and no clock is fast enough
+ * for that: what it asks is counted. */
+static int
+take_request (EncoreYtdlp *self)
+{
+  const gint64 piece_bytes = self->is_fragments ? FRAGMENT_MIN_BYTES : PIECE_MIN_BYTES;
+  const gint64 max = self->has_format ? MEDIA_REQUESTS_FREE + self->last_bytes / piece_bytes
+                                      : RESOLVE_REQUESTS_MAX;
+
+  return ++self->requests > max ? ENCORE_LINE_VAIN : ENCORE_LINE_NOTHING;
+}
+
+static int
+take_event (EncoreYtdlp *self, JsonObject *event)
+{
+  const char *kind = get_text (event, "event"), *path = get_text (event, "path");
   JsonNode *node = json_object_get_member (event, "info");
   JsonObject *info =
       node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
   gboolean progress = TRUE;
 
-  if (strcmp (kind, "meta") == 0 && info != NULL) {
+  if (g_strcmp0 (kind, "meta") == 0 && info != NULL) {
     take_meta (self, info);
-  } else if (strcmp (kind, "format") == 0 && info != NULL) {
-    self->announced_bytes = json_object_get_int_member_with_default (info, "filesize", 0);
-  } else if (strcmp (kind, "progress") == 0) {
+  } else if (g_strcmp0 (kind, "format") == 0 && info != NULL) {
+    take_format (self, info);
+  } else if (g_strcmp0 (kind, "progress") == 0) {
     progress = take_progress (self, event);
-  } else if (strcmp (kind, "done") == 0 && get_text (event, "path") != NULL) {
+  } else if (g_strcmp0 (kind, "done") == 0 && path != NULL) {
     g_free (self->file);
-    self->file = g_path_get_basename (get_text (event, "path"));
+    self->file = g_path_get_basename (path);
   } else {
-    return FALSE;
+    return ENCORE_LINE_NOTHING;
   }
   if (self->changed != NULL)
     self->changed (self->data);
-  return progress;
+  return progress ? ENCORE_LINE_PROGRESS : ENCORE_LINE_NOTHING;
+}
+
+/* Returns: (transfer none) (nullable): what PARSER made of a line that is an object. */
+static JsonObject *
+parse_line (JsonParser *parser, const char *line)
+{
+  if (*line != '{' || !json_parser_load_from_data (parser, line, -1, NULL) ||
+      !JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
+    return NULL;
+  return json_node_get_object (json_parser_get_root (parser));
+}
+
+int
+encore_ytdlp_take_line (const char *line, gpointer data)
+{
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  JsonObject *event;
+
+  if (g_str_has_prefix (line, "send: "))
+    return take_request (data);
+  event = parse_line (parser, line);
+  return event != NULL ? take_event (data, event) : ENCORE_LINE_NOTHING;
 }
 
 /* ---- errors */
@@ -142,6 +207,7 @@ static const struct {
     {"copyright", ENCORE_ERROR_GONE},
     {"terminated", ENCORE_ERROR_GONE},
     {"http error 404", ENCORE_ERROR_GONE},
+    {"http error 410", ENCORE_ERROR_GONE},
     {"errno 28", ENCORE_ERROR_NO_SPACE},
     {"errno 27", ENCORE_ERROR_TOO_BIG},
     {"no such option", ENCORE_ERROR_NO_PROGRAM},
@@ -265,13 +331,14 @@ add_fetch (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache)
 
   add (argv, "--ignore-config", "--cache-dir", ytdlp_cache, "--use-extractors", "youtube",
        "--no-playlist", "--quiet", "--no-simulate", "--no-color", "--newline", "--progress",
-       "--progress-template",
+       "--print-traffic", "--progress-template",
        "download:{\"event\":\"progress\",\"done\":%(progress.downloaded_bytes|0)d,"
        "\"total\":%(progress.total_bytes,progress.total_bytes_estimate|0)d}",
        "--print",
        "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration,"
        "live_status})j}",
-       "--print", "before_dl:{\"event\":\"format\",\"info\":%(.{format_id,ext,filesize})j}",
+       "--print",
+       "before_dl:{\"event\":\"format\",\"info\":%(.{format_id,ext,filesize,protocol})j}",
        "--print", "after_move:{\"event\":\"done\",\"path\":%(filepath)j}", "--match-filters",
        filter, "--format", "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b", "--max-filesize", max_bytes,
        "--fragment-retries", "3", "--file-access-retries", "1", "--abort-on-unavailable-fragments",
@@ -310,11 +377,14 @@ run (const EncoreConfig *config, GPtrArray *argv, const char *dir, gint64 deadli
   return encore_child_run (&spec, cancellable, line, data, err_text, error);
 }
 
-/* No "done" line although it ended: refused by our own filter, or an error. */
+/* No "done" line although it ended: refused by our own filter, or an error.  ERROR is not NULL. */
 static void
 explain (const EncoreConfig *config, const EncoreYtdlp *out, const char *err_text, GError **error)
 {
-  if (!out->has_meta || says_error (err_text))
+  if (out->file != NULL)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
+                         "the site answered with an id that is none");
+  else if (!out->has_meta || says_error (err_text))
     set_failure (err_text, error);
   else if (g_strcmp0 (out->live_status, "is_upcoming") == 0)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_UPCOMING, "not out yet");
@@ -327,6 +397,9 @@ explain (const EncoreConfig *config, const EncoreYtdlp *out, const char *err_tex
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_TOO_BIG, "larger than max_bytes");
   else
     set_failure (err_text, error);
+  /* the song is there, only its address was refused */
+  if (out->has_format && g_error_matches (*error, ENCORE_ERROR, ENCORE_ERROR_GONE))
+    (*error)->code = ENCORE_ERROR_FORBIDDEN;
 }
 
 gboolean
@@ -350,7 +423,7 @@ encore_ytdlp_download (const EncoreConfig *config, const EncoreMediaId *id, cons
   if (!run (config, argv, dir, deadline_us, cancellable, encore_ytdlp_take_line, out, &err_text,
             error))
     return FALSE;
-  if (out->file != NULL)
+  if (out->file != NULL && out->has_meta)
     return TRUE;
   explain (config, out, err_text, error);
   return FALSE;
@@ -367,25 +440,24 @@ hit_free (gpointer data)
   g_free (hit);
 }
 
-static gboolean
+static int
 take_hit (const char *line, gpointer data)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
+  JsonObject *object = parse_line (parser, line);
   EncoreMediaId id;
 
-  if (*line != '{' || !json_parser_load_from_data (parser, line, -1, NULL) ||
-      !JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
-    return FALSE;
-  JsonObject *object = json_node_get_object (json_parser_get_root (parser));
+  if (object == NULL)
+    return ENCORE_LINE_NOTHING;
   const char *text = get_text (object, "id");
   if (text == NULL || !encore_media_id_from_youtube (text, &id))
-    return FALSE;
+    return ENCORE_LINE_NOTHING;
   EncoreHit *hit = g_new0 (EncoreHit, 1);
   hit->id = id;
   hit->title = encore_ytdlp_clean (get_text (object, "title"), TITLE_MAX);
-  hit->duration_ms = 1000 * json_object_get_double_member_with_default (object, "duration", 0);
+  hit->duration_ms = get_number (object, "duration", 1000);
   g_ptr_array_add (data, hit);
-  return TRUE;
+  return ENCORE_LINE_PROGRESS;
 }
 
 GPtrArray *

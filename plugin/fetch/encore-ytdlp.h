@@ -19,16 +19,19 @@ typedef struct {
   gint64 announced_bytes; /* 0: unknown */
   gint64 done_bytes, total_bytes;
   gint64 last_bytes; /* for the watchdog */
-  gint64 meta_us;    /* when it had resolved (g_get_monotonic_time) */
-  char *file;        /* (nullable) name of the finished file in the directory */
+  guint requests;    /* to the site, so far; since the format is known */
+  gboolean has_format, is_fragments;
+  gint64 meta_us; /* when it had resolved (g_get_monotonic_time) */
+  char *file;     /* (nullable) name of the finished file in the directory */
   void (*changed) (gpointer data);
   gpointer data;
 } EncoreYtdlp;
 
 void encore_ytdlp_clear (EncoreYtdlp *self);
 
-/* encore_ytdlp_take_line: one JSON line of ours; others are ignored.  Returns: TRUE on progress. */
-gboolean encore_ytdlp_take_line (const char *line, gpointer self);
+/* encore_ytdlp_take_line: one JSON line of ours, or a request that yt-dlp tells of; others are
+ * ignored.  Returns: see EncoreLineFunc. */
+int encore_ytdlp_take_line (const char *line, gpointer self);
 
 /* encore_ytdlp_classify: the code for what yt-dlp wrote to standard error, and its last ERROR line
  * without control characters, cut. */

@@ -24,6 +24,7 @@ Of the bytes of media, hls and thumb; positions are those of the whole file:
   no_range           ranges are ignored                gzip           claimed, but not done
   corrupt_at N       corrupt_bytes (1) bytes from there on are inverted
   forbid_from N      403 for what begins there or later, and what begins before is cut off there
+  endless            the file again and again, without a length
   require {NAME: V}  403 without this request header; V null: without any
 Of resolve/video/ID:
   error TEXT         the extractor's failure           style          plain, chunk or dashy
@@ -194,6 +195,8 @@ class Handler(BaseHTTPRequestHandler):
         data = bytes(data[:fault.get('truncate_at')])
         etag = '"' + hashlib.sha256(data).hexdigest()[:16] + '"'
         total = len(data)
+        if 'endless' in fault:
+            fault = dict(fault, no_range=True, length=None)
         start, end, ranged = self.asked_range(total, etag, fault)
         if start >= total and total > 0:
             return self.answer(b'', 416, kind, [('Content-Range', f'bytes */{total}')])
@@ -215,6 +218,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if 'length' in fault:
             self.close_connection = True
+        while 'endless' in fault and not over.is_set():
+            self.send_bytes(key, data, start, end, dict(fault, rate=fault.get('rate')))
         if self.command != 'HEAD':
             bounded = end < total or (self.headers.get('Range') or '-')[-1] != '-' or 'range' in self.query
             self.send_bytes(key, data, start, end, dict(fault, rate=None if bounded and 'rate' not in fault else
