@@ -425,7 +425,11 @@ encore_ytdlp_download (const EncoreConfig *config, const EncoreMediaId *id, cons
     return FALSE;
   if (out->file != NULL && out->has_meta)
     return TRUE;
-  explain (config, out, err_text, error);
+  if (out->file != NULL) /* without an id two songs would be one */
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
+                         "yt-dlp told no id that is one for what it downloaded");
+  else
+    explain (config, out, err_text, error);
   return FALSE;
 }
 
