@@ -21,11 +21,30 @@
 
 typedef struct {
   const EncoreJob *job;
+  EncoreClaim *claim;
   EncoreYtdlp *answer;
-  GCancellable *stop; /* ends the download: nobody wants it any more, or there is no room for it */
+  GCancellable *stop; /* ends the download: nobody wants it any more, somebody else has it, or there
+                         is no room for it */
+  gboolean is_named, is_elsewhere;
   gint64 looked_us;
   GError *full; /* (nullable) */
 } Watch;
+
+/* The site tells its own name for the song: one that somebody has or fetches is not fetched twice.
+ */
+static void
+watch_name (Watch *watch)
+{
+  const EncoreYtdlp *answer = watch->answer;
+
+  if (!answer->has_meta || watch->is_named)
+    return;
+  g_autofree char *stem = encore_media_id_to_stem (&answer->id);
+  watch->is_named = TRUE;
+  watch->is_elsewhere = !encore_claim_try_answered (watch->claim, stem);
+  if (watch->is_elsewhere)
+    g_cancellable_cancel (watch->stop);
+}
 
 /* Others fill the disk as well: the room that was there at the beginning may be gone. */
 static void
@@ -50,6 +69,7 @@ on_change (gpointer data)
 
   watch->job->progress (answer->has_meta ? ENCORE_STAGE_DOWNLOAD : ENCORE_STAGE_RESOLVE,
                         answer->done_bytes, answer->total_bytes, answer->title, watch->job->data);
+  watch_name (watch);
   watch_room (watch);
 }
 
@@ -59,12 +79,14 @@ pass_on (GCancellable *cancellable, gpointer stop)
   g_cancellable_cancel (stop);
 }
 
+/* *IS_ELSEWHERE: it was not needed. */
 static gboolean
-download (const EncoreJob *job, const char *dir, gint64 deadline_us, EncoreYtdlp *answer,
-          GError **error)
+download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreYtdlp *answer,
+               gboolean *is_elsewhere, GError **error)
 {
   g_autoptr (GCancellable) stop = g_cancellable_new ();
-  Watch watch = {.job = job, .answer = answer, .stop = stop};
+  Watch watch = {.job = job, .claim = claim, .answer = answer, .stop = stop};
+  const char *dir = encore_claim_get_dir (claim);
   g_autofree char *ytdlp_cache =
       g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
   const gulong handler =
@@ -79,12 +101,38 @@ download (const EncoreJob *job, const char *dir, gint64 deadline_us, EncoreYtdlp
   answer->changed = NULL;
   if (handler != 0)
     g_cancellable_disconnect (job->cancellable, handler);
+  *is_elsewhere = watch.is_elsewhere;
   if (watch.full == NULL)
     return ok;
-  if (error != NULL)
-    g_clear_error (error);
+  g_clear_error (error);
   g_propagate_error (error, watch.full);
   return FALSE;
+}
+
+/* TRUE: ANSWER's file is there, or *HIT: what somebody else fetched under another of its names. */
+static gboolean
+download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreYtdlp *answer,
+          EncoreHandle **hit, GError **error)
+{
+  gboolean is_elsewhere;
+  g_autoptr (GError) local = NULL;
+  const gboolean ok = download_once (job, claim, deadline_us, answer, &is_elsewhere, &local);
+
+  if (is_elsewhere) {
+    g_autofree char *stem = encore_media_id_to_stem (&answer->id);
+    g_clear_error (&local);
+    *hit = encore_claim_wait_answered (claim, stem, deadline_us, job->cancellable, &local);
+    if (*hit != NULL)
+      return TRUE;
+    if (local == NULL) { /* he gave up: it is ours now */
+      encore_ytdlp_clear (answer);
+      *answer = (EncoreYtdlp){0};
+      return download_once (job, claim, deadline_us, answer, &is_elsewhere, error);
+    }
+  }
+  if (local != NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return ok && !is_elsewhere;
 }
 
 static gboolean
@@ -215,6 +263,19 @@ log_publish (const EncoreJob *job, const EncoreNormalised *n, const EncoreFetche
           (int) out->download_ms, (int) out->normalise_ms, (int) out->publish_ms);
 }
 
+static void
+take_hit (const EncoreJob *job, EncoreHandle *hit, EncoreFetched *out)
+{
+  const EncoreEntryInfo *info = encore_handle_get_info (hit);
+  g_autofree char *text = encore_media_id_to_text (&job->id);
+
+  if (!encore_media_id_from_stem (info->id, &out->id))
+    out->id = job->id;
+  out->title = g_strdup (info->title);
+  out->duration_ms = info->duration_ms;
+  g_info ("fetch: %s was fetched by somebody else meanwhile", text);
+}
+
 /* With the claim held: download, verify, normalise, publish. */
 static gboolean
 fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetched *out,
@@ -223,14 +284,19 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   g_auto (EncoreYtdlp) answer = {0};
   const char *dir = encore_claim_get_dir (claim);
   EncoreNormalised normalised = {0};
+  g_autoptr (EncoreHandle) hit = NULL;
   gint64 then_us = g_get_monotonic_time ();
   const gint64 began_us = then_us;
 
   if (!encore_cache_room_for (job->cache, MIN (job->config->max_bytes, ROOM_BYTES), error))
     return FALSE;
   job->progress (ENCORE_STAGE_RESOLVE, 0, 0, NULL, job->data);
-  if (!download (job, dir, deadline_us, &answer, error))
+  if (!download (job, claim, deadline_us, &answer, &hit, error))
     return FALSE;
+  if (hit != NULL) {
+    take_hit (job, hit, out);
+    return TRUE;
+  }
   out->resolve_ms = answer.meta_us > 0 ? (answer.meta_us - began_us) / 1000 : 0;
   out->download_ms = since_ms (&then_us) - out->resolve_ms;
 
@@ -255,17 +321,6 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   return TRUE;
 }
 
-static void
-take_hit (const EncoreJob *job, EncoreHandle *hit, EncoreFetched *out)
-{
-  const EncoreEntryInfo *info = encore_handle_get_info (hit);
-
-  if (!encore_media_id_from_stem (info->id, &out->id))
-    out->id = job->id;
-  out->title = g_strdup (info->title);
-  out->duration_ms = info->duration_ms;
-}
-
 gboolean
 encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
 {
@@ -280,7 +335,6 @@ encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
       encore_cache_claim (job->cache, stem, deadline_us, job->cancellable, &hit, &local);
   if (hit != NULL) {
     take_hit (job, hit, out);
-    g_info ("fetch: %s was fetched by somebody else meanwhile", text);
     return TRUE;
   }
   if (claim != NULL && fetch (job, claim, deadline_us, out, &local))

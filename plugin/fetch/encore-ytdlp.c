@@ -212,7 +212,15 @@ static const struct {
     {"errno 27", ENCORE_ERROR_TOO_BIG},
     {"no such option", ENCORE_ERROR_NO_PROGRAM},
     {"no module named", ENCORE_ERROR_NO_PROGRAM},
+    {"gzipped file",
+     ENCORE_ERROR_CORRUPT}, /* "Not a gzipped file", though it says that it is one */
+    {"urls are explicitly disabled", ENCORE_ERROR_FAILED},
+    {"unknown url type", ENCORE_ERROR_FAILED},
     {"http error 5", ENCORE_ERROR_NETWORK},
+    {"infinite loop", ENCORE_ERROR_NETWORK},               /* of redirections */
+    {"did not get any data blocks", ENCORE_ERROR_NETWORK}, /* closed before the first one */
+    {"fragment ", ENCORE_ERROR_NETWORK}, /* "fragment N not found, unable to continue" */
+    {"no such file or directory: 'media.", ENCORE_ERROR_NETWORK}, /* reset before the first block */
     {"urlopen error", ENCORE_ERROR_NETWORK},
     {"transporterror", ENCORE_ERROR_NETWORK},
     {"timed out", ENCORE_ERROR_NETWORK},

@@ -3,7 +3,7 @@
 
 A song of catalogue.json is {"title", "uploader", "duration", "files": {itag: name}, ...}; with "error"
 it is refused in those words.  Any id "copyNNNNNxA" is one more copy of a short song (x: t tune, l loud,
-k kept, s short), so that a test can have as many as it likes.
+k kept, s short, h in fragments, a only AAC, n without a duration), so that a test can have as many as it likes.
 """
 import json
 import os
@@ -22,7 +22,8 @@ TYPES = {
     '234': ({'ext': 'mp4', 'acodec': 'mp4a.40.2', 'vcodec': 'none', 'protocol': 'm3u8_native'}, ''),
 }
 CHUNK_BYTES = 10 << 20
-COPIES = {'t': 'tuneAAAAAAA', 'l': 'loudAAAAAAA', 'k': 'keptAAAAAAA', 's': 'shortAAAAAA'}
+COPIES = {'t': 'tuneAAAAAAA', 'l': 'loudAAAAAAA', 'k': 'keptAAAAAAA', 's': 'shortAAAAAA', 'h': 'hlsOnlyAAAA',
+          'a': 'aacOnlyAAAA', 'n': 'noLengthAAA'}
 
 
 class Catalogue:
@@ -34,7 +35,7 @@ class Catalogue:
     def find(self, video_id):
         """(the id it is known by, the song or None)"""
         asked = self.all['aliases'].get(video_id, video_id)
-        copy = re.fullmatch(r'copy\d{5}([tlks])A', asked)
+        copy = re.fullmatch(r'copy\d{5}([tlkshan])A', asked)
         return asked, self.all['videos'].get(COPIES[copy[1]] if copy else asked)
 
     def path(self, video_id, itag):
