@@ -27,6 +27,7 @@ typedef struct {
   GError *error; /* the last one */
   EncoreMediaId id;
   char *title;
+  char named[16]; /* id of the last progress with a title */
 } Rig;
 
 static void
@@ -80,7 +81,11 @@ on_done (const EncoreFetched *result, const GError *error, gpointer data)
 static void
 on_progress (const EncoreProgress *progress, gpointer data)
 {
-  ((Rig *) data)->progressed++;
+  Rig *rig = data;
+
+  rig->progressed++;
+  if (progress->title != NULL)
+    g_strlcpy (rig->named, progress->id.id, sizeof rig->named);
 }
 
 static EncoreWaiter *
@@ -256,17 +261,23 @@ test_fifty (Rig *rig, gconstpointer data)
   g_assert_cmpint (site_get_stat (site, "all", "peak"), ==, 1);
 }
 
+static void
+await_named (Rig *rig, const char *id)
+{
+  while (strcmp (rig->named, id) != 0)
+    g_main_context_iteration (rig->context, TRUE);
+}
+
 /* Who waits for the other name's flight takes over when that one is given up. */
 static void
 test_alias_takes_over (Rig *rig, gconstpointer data)
 {
-  site_set_faults (site, "{\"media/tuneAAAAAAA/251\": {\"rate\": 60000, \"times\": 1}}");
+  site_set_faults (site, "{\"media/tuneAAAAAAA/251\": {\"rate\": 10000, \"times\": 1}}");
+  rig->config->stall_ms = 60000;
   EncoreWaiter *waiter = ask (rig, TUNE);
-  while (rig->progressed < 3) /* it downloads */
-    g_main_context_iteration (rig->context, TRUE);
+  await_named (rig, TUNE);
   ask (rig, "aliasTuneAA");
-  while (site_get_stat (site, "resolve/video/aliasTuneAA", "requests") < 1)
-    g_main_context_iteration (rig->context, FALSE);
+  await_named (rig, "aliasTuneAA");
   encore_waiter_leave (waiter);
   rig->pending--;
   finish (rig);
