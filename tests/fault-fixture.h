@@ -11,15 +11,19 @@
 #define FAULT_RESOLVE_TIMEOUT_MS 10000
 #define FAULT_FETCH_TIMEOUT_MS 20000
 #define FAULT_MAX_BYTES (1024 * 1024)
+/* smaller still: of a case that is hasty */
+#define FAULT_HASTY_STALL_MS 2000
+#define FAULT_HASTY_TIMEOUT_MS 8000
 /* a machine that is busy, and two seconds for SIGTERM */
 #define FAULT_PATIENCE_MS 6000
 
 #define FAULT_PLAYED (-1)
 
 typedef struct {
-  char *id;    /* asked for; its requests are those whose path has it */
-  char *fault; /* for tests/site/site.py; (nullable) */
-  char *set;   /* (nullable) "KEY=VALUE" for the configuration */
+  char *id;          /* asked for; its requests are those whose path has it */
+  char *fault;       /* for tests/site/site.py; (nullable) */
+  char *set;         /* (nullable) "KEY=VALUE" for the configuration */
+  gboolean is_hasty; /* and no good song afterwards */
 } FaultCase;
 
 typedef struct {

@@ -246,7 +246,7 @@ make_id (const char *id, guint i)
 int
 main (int argc, char **argv)
 {
-  FaultCase cases[G_N_ELEMENTS (ROWS)];
+  FaultCase cases[G_N_ELEMENTS (ROWS)] = {0};
   const char *why = NULL;
 
   g_test_init (&argc, &argv, NULL);
