@@ -21,6 +21,8 @@
 
 /* in the order of EncoreEvictPolicy */
 static const char *const EVICT_CHOICES[] = {"gdsf", "lru", "age", NULL};
+/* in the order of fetch/encore-sandbox.c */
+static const char *const SANDBOX_CHOICES[] = {"none", "bwrap", NULL};
 
 static const EncoreOption OPTIONS[] = {
     {"cache_dir", ENCORE_OPTION_PATH, AT (cache_dir), "", 0, 0, NULL,
@@ -71,6 +73,9 @@ static const EncoreOption OPTIONS[] = {
      "File of cookies in Netscape format; each fetch works on a copy"},
     {"proxy", ENCORE_OPTION_STRING, AT (proxy), "", 0, 0, NULL,
      "Proxy for fetches, as URL; empty: none"},
+    {"sandbox", ENCORE_OPTION_ENUM, AT (sandbox), "none", 0, 0, SANDBOX_CHOICES,
+     "What yt-dlp runs in: bwrap (bubblewrap; it then sees the system's programs, the directories "
+     "of ytdlp_path and of ytdlp, and of the cache only what it downloads) or none"},
     {"rate_limit", ENCORE_OPTION_SIZE, AT (rate_limit_bytes_per_s), "0", 0, GIB, NULL,
      "Bytes per second of one download; 0: no limit"},
     {"rename", ENCORE_OPTION_STRING, AT (rename), "", 0, 0, NULL,

@@ -46,6 +46,7 @@ typedef struct {
   char *ytdlp_path; /* PATH of the child */
   char *cookies;
   char *proxy;
+  int sandbox;                   /* none bwrap */
   gint64 rate_limit_bytes_per_s; /* 0: none */
   char *rename;                  /* "play=p,skip=next" */
 } EncoreConfig;

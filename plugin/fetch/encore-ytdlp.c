@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fetch/encore-child.h"
+#include "fetch/encore-sandbox.h"
 
 #define TITLE_MAX 200
 #define WORDS_MAX 200
@@ -114,6 +115,7 @@ take_format (EncoreYtdlp *self, JsonObject *info)
   self->announced_bytes = get_number (info, "filesize", 1);
   self->is_fragments =
       protocol != NULL && !g_str_equal (protocol, "http") && !g_str_equal (protocol, "https");
+  self->is_sound_only = g_strcmp0 (get_text (info, "vcodec"), "none") == 0;
   self->has_format = TRUE;
   self->requests = 0;
 }
@@ -212,6 +214,7 @@ static const struct {
     {"errno 27", ENCORE_ERROR_TOO_BIG},
     {"no such option", ENCORE_ERROR_NO_PROGRAM},
     {"no module named", ENCORE_ERROR_NO_PROGRAM},
+    {"bwrap: ", ENCORE_ERROR_NO_PROGRAM},
     {"gzipped file",
      ENCORE_ERROR_CORRUPT}, /* "Not a gzipped file", though it says that it is one */
     {"urls are explicitly disabled", ENCORE_ERROR_FAILED},
@@ -252,7 +255,7 @@ static gboolean
 says_error (const char *err_text)
 {
   return strstr (err_text, "ERROR:") != NULL || strstr (err_text, "error: ") != NULL ||
-         g_str_has_prefix (err_text, "Traceback");
+         g_str_has_prefix (err_text, "Traceback") || g_str_has_prefix (err_text, "bwrap: ");
 }
 
 static void
@@ -346,7 +349,7 @@ add_fetch (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache)
        "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration,"
        "live_status})j}",
        "--print",
-       "before_dl:{\"event\":\"format\",\"info\":%(.{format_id,ext,filesize,protocol})j}",
+       "before_dl:{\"event\":\"format\",\"info\":%(.{format_id,ext,filesize,protocol,vcodec})j}",
        "--print", "after_move:{\"event\":\"done\",\"path\":%(filepath)j}", "--match-filters",
        filter, "--format", "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b", "--max-filesize", max_bytes,
        "--fragment-retries", "3", "--file-access-retries", "1", "--abort-on-unavailable-fragments",
@@ -368,13 +371,21 @@ make_environment (const EncoreConfig *config, const char *home)
   return g_environ_setenv (envp, "XDG_CONFIG_HOME", home, TRUE);
 }
 
+/* @ytdlp_cache: (nullable) */
 static gboolean
-run (const EncoreConfig *config, GPtrArray *argv, const char *dir, gint64 deadline_us,
-     GCancellable *cancellable, EncoreLineFunc line, gpointer data, char **err_text, GError **error)
+run (const EncoreConfig *config, GPtrArray *argv, const char *dir, const char *ytdlp_cache,
+     gint64 deadline_us, GCancellable *cancellable, EncoreLineFunc line, gpointer data,
+     char **err_text, GError **error)
 {
   g_autofree char *home = g_build_filename (dir, "home", NULL);
   g_auto (GStrv) envp = make_environment (config, home);
-  const EncoreChildSpec spec = {.argv = (char **) argv->pdata,
+  g_autofree char *program = encore_child_find (config->ytdlp, envp, error);
+  const char *const writable[] = {dir, ytdlp_cache, NULL};
+
+  if (program == NULL)
+    return FALSE;
+  g_auto (GStrv) wrapped = encore_sandbox_wrap (config, (char **) argv->pdata, program, writable);
+  const EncoreChildSpec spec = {.argv = wrapped,
                                 .envp = envp,
                                 .cwd = dir,
                                 .max_file_bytes = config->max_bytes,
@@ -428,8 +439,8 @@ encore_ytdlp_download (const EncoreConfig *config, const EncoreMediaId *id, cons
     return FALSE;
   add (argv, "--", url, NULL);
   g_ptr_array_add (argv, NULL);
-  if (!run (config, argv, dir, deadline_us, cancellable, encore_ytdlp_take_line, out, &err_text,
-            error))
+  if (!run (config, argv, dir, ytdlp_cache, deadline_us, cancellable, encore_ytdlp_take_line, out,
+            &err_text, error))
     return FALSE;
   if (out->file != NULL && out->has_meta)
     return TRUE;
@@ -493,7 +504,7 @@ encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit,
     return NULL;
   add (argv, "--", query, NULL);
   g_ptr_array_add (argv, NULL);
-  if (!run (config, argv, dir, deadline_us, cancellable, take_hit, hits, &err_text, error))
+  if (!run (config, argv, dir, NULL, deadline_us, cancellable, take_hit, hits, &err_text, error))
     return NULL;
   if (hits->len > 0)
     return g_steal_pointer (&hits);

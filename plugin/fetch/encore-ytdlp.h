@@ -21,8 +21,9 @@ typedef struct {
   gint64 last_bytes; /* for the watchdog */
   guint requests;    /* to the site, so far; since the format is known */
   gboolean has_format, is_fragments;
-  gint64 meta_us; /* when it had resolved (g_get_monotonic_time) */
-  char *file;     /* (nullable) name of the finished file in the directory */
+  gboolean is_sound_only; /* no picture in it, whose length would be another */
+  gint64 meta_us;         /* when it had resolved (g_get_monotonic_time) */
+  char *file;             /* (nullable) name of the finished file in the directory */
   void (*changed) (gpointer data);
   gpointer data;
 } EncoreYtdlp;
