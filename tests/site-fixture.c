@@ -96,6 +96,17 @@ site_get_ytdlp (Site *self)
   return self->ytdlp;
 }
 
+char *
+site_copy_ytdlp (Site *self, const char *dir)
+{
+  g_autofree char *site = g_test_build_filename (G_TEST_DIST, "site", NULL);
+  g_autofree char *copy = g_build_filename (dir, "site", NULL);
+  g_autofree char *wrap = g_build_filename (copy, "make-wrapper.sh", NULL);
+
+  g_free (run ((const char *const[]){"cp", "-r", site, copy, NULL}));
+  return run ((const char *const[]){"bash", wrap, copy, self->url, NULL});
+}
+
 /* One HTTP exchange over a plain socket: (transfer full) the body. */
 static char *
 ask (Site *self, const char *method, const char *path, const char *body)

@@ -14,6 +14,8 @@ void site_stop (Site *self);
 char *site_get_no_music (void);
 /* The program for the option ytdlp. */
 const char *site_get_ytdlp (Site *self);
+/* The same program with all that is its own in DIR, for a sandbox. (transfer full) */
+char *site_copy_ytdlp (Site *self, const char *dir);
 /* "requests", "bytes" or "peak" of KEY such as "media/tuneAAAAAAA/251"; 0 if it was never asked. */
 gint64 site_get_stat (Site *self, const char *key, const char *what);
 /* Requests of all paths that have ID in them. */
