@@ -415,6 +415,7 @@ test_code_of_others (Rig *rig, gconstpointer data)
     return;
   }
   write_evil (rig, "home/.config/yt-dlp/plugins/evil", "home-loaded");
+  write_evil (rig, "home/yt-dlp/plugins/evil", "home-loaded"); /* for XDG_CONFIG_HOME */
   write_evil (rig, "path", "path-loaded");
   g_assert_true (g_file_set_contents (conf, options, -1, NULL));
   g_assert_true (is_fooled (rig, home)); /* else the rest proves nothing */
