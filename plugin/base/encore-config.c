@@ -18,6 +18,7 @@
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
+#define SHOWN_CHARS 64
 
 /* in the order of EncoreEvictPolicy */
 static const char *const EVICT_CHOICES[] = {"gdsf", "lru", "age", NULL};
@@ -131,10 +132,20 @@ edit_distance (const char *a, const char *b)
   return row[n];
 }
 
+/* The first characters of TEXT, whatever bytes they are: for an error.  (transfer full) */
+static char *
+show (const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+  return g_utf8_substring (valid, 0, MIN (g_utf8_strlen (valid, -1), SHOWN_CHARS));
+}
+
 static void
 set_unknown_key (const char *key, GError **error)
 {
   const EncoreOption *nearest = NULL;
+  g_autofree char *shown = show (key);
   guint best = 4; /* further away is no typing mistake */
 
   if (strlen (key) < 64)
@@ -147,9 +158,9 @@ set_unknown_key (const char *key, GError **error)
     }
   if (nearest != NULL)
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG,
-                 "unknown option '%.64s' (did you mean '%s'?)", key, nearest->key);
+                 "unknown option '%s' (did you mean '%s'?)", shown, nearest->key);
   else
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "unknown option '%.64s'", key);
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "unknown option '%s'", shown);
 }
 
 /* "1.5GiB" with a table of units; FALSE if it is no number or the unit is unknown. */

@@ -75,7 +75,7 @@ get_number (JsonObject *object, const char *key, gint64 factor)
   JsonNode *node = get_value (object, key);
   const double number = node != NULL ? factor * json_node_get_double (node) : 0;
 
-  return number > 0 && number < G_MAXINT64 / 2 ? (gint64) number : 0;
+  return number > 0 && number < (double) (G_MAXINT64 / 2) ? (gint64) number : 0;
 }
 
 static void
