@@ -14,6 +14,8 @@ int LLVMFuzzerTestOneInput (const uint8_t *d, size_t n)\n{\n  char *p = malloc (
 $clang $flags -fsanitize=fuzzer "$dir/plant.c" -o "$dir/plant" 2>/dev/null || {
   echo "1..0 # SKIP clang's fuzzer (libclang-rt-14-dev) is not installed"; exit 0; }
 export ASAN_OPTIONS=abort_on_error=0 G_MESSAGES_DEBUG=
+# the slow unwinder of env.sh would take nine tenths of the time
+export LSAN_OPTIONS="suppressions=$src/tests/lsan.supp:print_suppressions=0"
 
 compile () { # FILE: into DIR/FILE.o
   # shellcheck disable=SC2086
