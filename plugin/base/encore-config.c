@@ -22,6 +22,9 @@
 /* in the order of EncoreEvictPolicy */
 static const char *const EVICT_CHOICES[] = {"gdsf", "lru", "age", NULL};
 
+/* EncoreDownloadWay */
+static const char *const DOWNLOAD_CHOICES[] = {"auto", "ytdlp", NULL};
+
 static const EncoreOption OPTIONS[] = {
     {"cache_dir", ENCORE_OPTION_STRING, AT (cache_dir), "", 0, 0, NULL,
      "Directory of the cache; empty: $XDG_CACHE_HOME/encore. May be shared by many processes"},
@@ -73,6 +76,11 @@ static const EncoreOption OPTIONS[] = {
      "Proxy for fetches, as URL; empty: none"},
     {"rate_limit", ENCORE_OPTION_SIZE, AT (rate_limit_bytes_per_s), "0", 0, GIB, NULL,
      "Bytes per second of one download; 0: no limit"},
+    {"download", ENCORE_OPTION_ENUM, AT (download), "auto", 0, 0, DOWNLOAD_CHOICES,
+     "Who downloads: auto (Encore itself where the song is one file, which is faster; else yt-dlp), "
+     "ytdlp (always yt-dlp)"},
+    {"allow_private", ENCORE_OPTION_BOOL, AT (allow_private), "no", 0, 0, NULL,
+     "Download from addresses of this machine and of private networks, too; for tests"},
     {"rename", ENCORE_OPTION_STRING, AT (rename), "", 0, 0, NULL,
      "Other names for commands, such as \"play=p,skip=next\""},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},

@@ -17,6 +17,8 @@ typedef enum {
   ENCORE_OPTION_ENUM,     /* one of CHOICES */
 } EncoreOptionType;
 
+typedef enum { ENCORE_DOWNLOAD_AUTO, ENCORE_DOWNLOAD_YTDLP } EncoreDownloadWay;
+
 /* The values.  Strings are owned, never NULL. */
 typedef struct {
   char *cache_dir;
@@ -44,6 +46,8 @@ typedef struct {
   char *cookies;
   char *proxy;
   gint64 rate_limit_bytes_per_s; /* 0: none */
+  int download;                  /* EncoreDownloadWay */
+  gboolean allow_private;
   char *rename; /* "play=p,skip=next" */
 } EncoreConfig;
 

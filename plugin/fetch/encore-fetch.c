@@ -37,6 +37,7 @@ typedef struct {
 struct EncoreFetch {
   EncoreCache *cache;
   const EncoreConfig *config;
+  EncoreHttp *http;
   GMutex mutex;
   GHashTable *flights; /* text -> Flight */
   GThreadPool *flight_pool, *search_pool;
@@ -229,7 +230,7 @@ fly (gpointer data, gpointer user_data)
 {
   Flight *flight = data;
   EncoreFetch *self = user_data;
-  const EncoreJob job = {self->cache,         self->config, flight->id,
+  const EncoreJob job = {self->cache,         self->config, self->http, flight->id,
                          flight->cancellable, on_progress,  flight};
   EncoreFetched result;
   g_autoptr (GError) error = NULL;
@@ -383,6 +384,7 @@ encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
 
   self->cache = cache;
   self->config = config;
+  self->http = encore_http_new (config);
   g_mutex_init (&self->mutex);
   self->flights = g_hash_table_new (g_str_hash, g_str_equal);
   self->closing = g_cancellable_new ();
@@ -409,6 +411,7 @@ encore_fetch_free (EncoreFetch *self)
   g_thread_pool_free (self->search_pool, FALSE, TRUE);
   g_hash_table_unref (self->flights);
   g_object_unref (self->closing);
+  encore_http_free (self->http);
   g_mutex_clear (&self->mutex);
   g_free (self);
 }

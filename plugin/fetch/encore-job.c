@@ -9,55 +9,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fetch/encore-download.h"
 #include "fetch/encore-normalise.h"
 #include "fetch/encore-whole.h"
-#include "fetch/encore-ytdlp.h"
 
 #define ROOM_BYTES (16 * 1024 * 1024) /* a song and its download, roughly */
 #define OPUS_NAME "song.opus"
 
 typedef struct {
   const EncoreJob *job;
-  EncoreYtdlp *answer;
+  EncoreDownload *answer;
 } Watch;
 
 static void
 on_change (gpointer data)
 {
   const Watch *watch = data;
-  const EncoreYtdlp *answer = watch->answer;
+  const EncoreDownload *answer = watch->answer;
 
   watch->job->progress (answer->has_meta ? ENCORE_STAGE_DOWNLOAD : ENCORE_STAGE_RESOLVE,
                         answer->done_bytes, answer->total_bytes, answer->title, watch->job->data);
 }
 
-static gboolean
-has_media_magic (const guint8 *head, gsize len)
-{
-  static const struct {
-    gsize offset;
-    const char *bytes;
-  } magics[] = {{0, "\x1a\x45\xdf\xa3"},
-                {4, "ftyp"},
-                {0, "OggS"},
-                {0, "ID3"},
-                {0, "fLaC"},
-                {0, "RIFF"},
-                {0, "\xff\xfb"},
-                {0, "\xff\xf3"},
-                {0, "\xff\xf1"}};
-
-  for (gsize i = 0; i < G_N_ELEMENTS (magics); i++) {
-    const gsize n = strlen (magics[i].bytes);
-    if (magics[i].offset + n <= len && memcmp (head + magics[i].offset, magics[i].bytes, n) == 0)
-      return TRUE;
-  }
-  return FALSE;
-}
-
 /* Size as announced, and the beginning of a media file. */
 static gboolean
-check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GError **error)
+check_download (const char *path, const EncoreDownload *answer, gint64 *bytes, GError **error)
 {
   const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   struct stat st = {0};
@@ -76,7 +52,7 @@ check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GErr
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
                  "%" G_GINT64_FORMAT " bytes came of %" G_GINT64_FORMAT " announced",
                  (gint64) st.st_size, answer->announced_bytes);
-  else if (!has_media_magic (head, n))
+  else if (!encore_whole_has_magic (head, n))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the site sent no media file");
   else
     return TRUE;
@@ -84,7 +60,7 @@ check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GErr
 }
 
 static gboolean
-normalise (const EncoreJob *job, const EncoreYtdlp *answer, const char *dir, const char *stem,
+normalise (const EncoreJob *job, const EncoreDownload *answer, const char *dir, const char *stem,
            EncoreNormalised *out, GError **error)
 {
   const EncoreNormaliseOptions options = {job->config->loudness_lufs, job->config->true_peak_dbtp,
@@ -113,7 +89,7 @@ since_ms (gint64 *then_us)
 }
 
 static gboolean
-publish (const EncoreJob *job, EncoreClaim *claim, const EncoreYtdlp *answer, const char *stem,
+publish (const EncoreJob *job, EncoreClaim *claim, const EncoreDownload *answer, const char *stem,
          const EncoreNormalised *n, GError **error)
 {
   g_autofree char *url = encore_media_id_to_url (&answer->id);
@@ -151,11 +127,13 @@ static gboolean
 fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetched *out,
        GError **error)
 {
-  g_auto (EncoreYtdlp) answer = {0};
+  g_auto (EncoreDownload) answer = {0};
   Watch watch = {job, &answer};
   const char *dir = encore_claim_get_dir (claim);
   g_autofree char *ytdlp_cache =
       g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
+  const EncoreDownloadSpec spec = {job->config, &job->id,        dir, ytdlp_cache, job->http,
+                                   deadline_us, job->cancellable};
   EncoreNormalised normalised = {0};
   gint64 then_us = g_get_monotonic_time ();
   const gint64 began_us = then_us;
@@ -165,8 +143,7 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   if (!encore_cache_room_for (job->cache, MIN (job->config->max_bytes, ROOM_BYTES), error))
     return FALSE;
   job->progress (ENCORE_STAGE_RESOLVE, 0, 0, NULL, job->data);
-  if (!encore_ytdlp_download (job->config, &job->id, dir, ytdlp_cache, deadline_us,
-                              job->cancellable, &answer, error))
+  if (!encore_download_run (&spec, &answer, error))
     return FALSE;
   out->resolve_ms = answer.meta_us > 0 ? (answer.meta_us - began_us) / 1000 : 0;
   out->download_ms = since_ms (&then_us) - out->resolve_ms;

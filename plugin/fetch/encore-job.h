@@ -3,12 +3,14 @@
 #pragma once
 
 #include "fetch/encore-fetch.h"
+#include "fetch/encore-http.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
   EncoreCache *cache;
   const EncoreConfig *config;
+  EncoreHttp *http;
   EncoreMediaId id;
   GCancellable *cancellable;
   /* told on the worker's thread; TITLE (nullable) */

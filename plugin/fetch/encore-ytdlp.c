@@ -9,18 +9,10 @@
 #include <string.h>
 
 #include "fetch/encore-child.h"
+#include "fetch/encore-media.h"
 
 #define TITLE_MAX 200
 #define WORDS_MAX 200
-
-void
-encore_ytdlp_clear (EncoreYtdlp *self)
-{
-  g_clear_pointer (&self->title, g_free);
-  g_clear_pointer (&self->artist, g_free);
-  g_clear_pointer (&self->live_status, g_free);
-  g_clear_pointer (&self->file, g_free);
-}
 
 char *
 encore_ytdlp_clean (const char *text, glong max_chars)
@@ -52,12 +44,12 @@ get_text (JsonObject *object, const char *key)
 }
 
 static void
-take_meta (EncoreYtdlp *self, JsonObject *info)
+take_meta (EncoreDownload *self, JsonObject *info)
 {
   const char *artist = get_text (info, "uploader");
   const char *id = get_text (info, "id");
 
-  encore_ytdlp_clear (self);
+  encore_download_clear (self);
   self->has_meta = id != NULL && encore_media_id_from_youtube (id, &self->id);
   self->title = encore_ytdlp_clean (get_text (info, "title"), TITLE_MAX);
   self->artist =
@@ -70,7 +62,7 @@ take_meta (EncoreYtdlp *self, JsonObject *info)
 /* Progress is a byte more than ever before: a server that closes early makes yt-dlp ask for the
  * same bytes for ever. */
 static gboolean
-take_progress (EncoreYtdlp *self, JsonObject *event)
+take_progress (EncoreDownload *self, JsonObject *event)
 {
   self->done_bytes = json_object_get_int_member_with_default (event, "done", 0);
   self->total_bytes = json_object_get_int_member_with_default (event, "total", 0);
@@ -83,7 +75,7 @@ take_progress (EncoreYtdlp *self, JsonObject *event)
 gboolean
 encore_ytdlp_take_line (const char *line, gpointer data)
 {
-  EncoreYtdlp *self = data;
+  EncoreDownload *self = data;
   g_autoptr (JsonParser) parser = json_parser_new ();
 
   if (*line != '{' || !json_parser_load_from_data (parser, line, -1, NULL) ||
@@ -100,6 +92,9 @@ encore_ytdlp_take_line (const char *line, gpointer data)
     take_meta (self, info);
   } else if (strcmp (kind, "format") == 0 && info != NULL) {
     self->announced_bytes = json_object_get_int_member_with_default (info, "filesize", 0);
+  } else if (strcmp (kind, "media") == 0) {
+    encore_media_take (&self->media, event);
+    self->announced_bytes = self->media.bytes;
   } else if (strcmp (kind, "progress") == 0) {
     progress = take_progress (self, event);
   } else if (strcmp (kind, "done") == 0 && get_text (event, "path") != NULL) {
@@ -253,30 +248,45 @@ add_extra (GPtrArray *argv, const EncoreConfig *config, GError **error)
   return TRUE;
 }
 
+/* What to choose and what to tell: for both ways. */
 static void
-add_fetch (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache)
+add_choice (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache)
 {
   g_autofree char *filter =
       g_strdup_printf ("live_status!=is_live & live_status!=is_upcoming & live_status!=post_live & "
                        "duration<=?%" G_GINT64_FORMAT,
                        config->max_duration_ms / 1000);
+
+  add (argv, "--ignore-config", "--cache-dir", ytdlp_cache, "--use-extractors", "youtube",
+       "--no-playlist", "--quiet", "--no-color", "--print",
+       "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration,"
+       "live_status})j}",
+       "--match-filters", filter, "--format", "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b", NULL);
+}
+
+static void
+add_resolve (GPtrArray *argv)
+{
+  add (argv, "--print",
+       "video:{\"event\":\"media\",\"fragments\":%(fragments&1|0)s,\"info\":%(.{format_id,ext,url,"
+       "http_headers,cookies,filesize,protocol,downloader_options,available_at})j}",
+       NULL);
+}
+
+static void
+add_fetch (GPtrArray *argv, const EncoreConfig *config)
+{
   g_autofree char *max_bytes = g_strdup_printf ("%" G_GINT64_FORMAT, config->max_bytes);
   g_autofree char *rate = g_strdup_printf ("%" G_GINT64_FORMAT, config->rate_limit_bytes_per_s);
 
-  add (argv, "--ignore-config", "--cache-dir", ytdlp_cache, "--use-extractors", "youtube",
-       "--no-playlist", "--quiet", "--no-simulate", "--no-color", "--newline", "--progress",
-       "--progress-template",
+  add (argv, "--no-simulate", "--newline", "--progress", "--progress-template",
        "download:{\"event\":\"progress\",\"done\":%(progress.downloaded_bytes|0)d,"
        "\"total\":%(progress.total_bytes,progress.total_bytes_estimate|0)d}",
-       "--print",
-       "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration,"
-       "live_status})j}",
        "--print", "before_dl:{\"event\":\"format\",\"info\":%(.{format_id,ext,filesize})j}",
-       "--print", "after_move:{\"event\":\"done\",\"path\":%(filepath)j}", "--match-filters",
-       filter, "--format", "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b", "--max-filesize", max_bytes,
-       "--fragment-retries", "3", "--file-access-retries", "1", "--abort-on-unavailable-fragments",
-       "--no-overwrites", "--no-mtime", "--fixup", "never", "--buffer-size", "64K",
-       "--no-resize-buffer", "--output", "media.%(ext)s", NULL);
+       "--print", "after_move:{\"event\":\"done\",\"path\":%(filepath)j}", "--max-filesize",
+       max_bytes, "--fragment-retries", "3", "--file-access-retries", "1",
+       "--abort-on-unavailable-fragments", "--no-overwrites", "--no-mtime", "--fixup", "never",
+       "--buffer-size", "64K", "--no-resize-buffer", "--output", "media.%(ext)s", NULL);
   if (config->rate_limit_bytes_per_s > 0)
     add (argv, "--limit-rate", rate, NULL);
 }
@@ -312,7 +322,8 @@ run (const EncoreConfig *config, GPtrArray *argv, const char *dir, gint64 deadli
 
 /* No "done" line although it ended: refused by our own filter, or an error. */
 static void
-explain (const EncoreConfig *config, const EncoreYtdlp *out, const char *err_text, GError **error)
+explain (const EncoreConfig *config, const EncoreDownload *out, const char *err_text,
+         GError **error)
 {
   if (!out->has_meta || says_error (err_text))
     set_failure (err_text, error);
@@ -329,30 +340,57 @@ explain (const EncoreConfig *config, const EncoreYtdlp *out, const char *err_tex
     set_failure (err_text, error);
 }
 
-gboolean
-encore_ytdlp_download (const EncoreConfig *config, const EncoreMediaId *id, const char *dir,
-                       const char *ytdlp_cache, gint64 deadline_us, GCancellable *cancellable,
-                       EncoreYtdlp *out, GError **error)
+/* Asks for the song, and fetches it if FETCH.  Returns: FALSE if it could not be asked at all. */
+static gboolean
+run_song (const EncoreDownloadSpec *spec, gboolean fetch, EncoreDownload *out, char **err_text,
+          GError **error)
 {
+  const EncoreConfig *config = spec->config;
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
-  g_autofree char *url = encore_media_id_to_url (id);
-  g_autofree char *home = g_build_filename (dir, "home", NULL);
-  g_autofree char *err_text = NULL;
+  g_autofree char *url = encore_media_id_to_url (spec->id);
+  g_autofree char *home = g_build_filename (spec->dir, "home", NULL);
 
+  encore_download_clear (out);
+  out->done_bytes = out->total_bytes = out->last_bytes = out->announced_bytes = 0;
   g_mkdir (home, 0700);
   add (argv, config->ytdlp, NULL);
-  add_fetch (argv, config, ytdlp_cache);
+  add_choice (argv, config, spec->ytdlp_cache);
+  if (fetch)
+    add_fetch (argv, config);
+  else
+    add_resolve (argv);
   add_network (argv, config);
   if (!add_cookies (argv, config, home, error) || !add_extra (argv, config, error))
     return FALSE;
   add (argv, "--", url, NULL);
   g_ptr_array_add (argv, NULL);
-  if (!run (config, argv, dir, deadline_us, cancellable, encore_ytdlp_take_line, out, &err_text,
-            error))
+  return run (config, argv, spec->dir, spec->deadline_us, spec->cancellable, encore_ytdlp_take_line,
+              out, err_text, error);
+}
+
+gboolean
+encore_download_by_ytdlp (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+{
+  g_autofree char *err_text = NULL;
+
+  if (!run_song (spec, TRUE, out, &err_text, error))
     return FALSE;
   if (out->file != NULL)
     return TRUE;
-  explain (config, out, err_text, error);
+  explain (spec->config, out, err_text, error);
+  return FALSE;
+}
+
+gboolean
+encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+{
+  g_autofree char *err_text = NULL;
+
+  if (!run_song (spec, FALSE, out, &err_text, error))
+    return FALSE;
+  if (out->has_meta && out->media.ext != NULL)
+    return TRUE;
+  explain (spec->config, out, err_text, error);
   return FALSE;
 }
 
