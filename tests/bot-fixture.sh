@@ -1,52 +1,28 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# For scripts that talk to encore-bot: a directory, the offline site, a configuration, and TAP.  Sourced with the
-# programs that the test needs besides its own; ends the test with a reason where one is missing.
-set -uo pipefail
-unset G_DEBUG # a warning in the log is no bug here
-for program in yt-dlp ffmpeg python3 curl "$@"; do
-  command -v "$program" >/dev/null || { echo "1..0 # SKIP $program is not installed"; exit 0; }
-done
-top=$abs_top_builddir
-media=$top/tests/media
-dir=$(mktemp -d)
+# For scripts that run encore-bot where something is wrong: with lib.sh and the offline site; the answers of the
+# bot that ran last are in $dir/out, its log in $dir/log.  Sourced with the programs that the test needs besides.
+. "$abs_top_srcdir/tests/lib.sh"
+need yt-dlp ffmpeg python3 curl "$@"
 chmod 755 "$dir" # some bots run as another user
-site='' bot=''
-cleanup () {
+bot=''
+cleanup_bot () {
   [ -n "$bot" ] && kill "$bot" 2>/dev/null
-  [ -n "$site" ] && kill "$site" 2>/dev/null
   mountpoint -q "$dir/disk" && umount "$dir/disk"
-  rm -rf "$dir"
+  cleanup
 }
-trap cleanup EXIT
-
-bash "$abs_top_srcdir/tests/site/make-media.sh" "$media"
-mkfifo "$dir/stdin" "$dir/ready" "$dir/chat"
-/usr/bin/python3 "$abs_top_srcdir/tests/site/site.py" "$media" <"$dir/stdin" >"$dir/ready" &
-site=$!
-exec 8>"$dir/stdin"
-read -r _ url <"$dir/ready"
-ytdlp=$(bash "$abs_top_srcdir/tests/site/make-wrapper.sh" "$dir" "$url")
-faults () { curl -s -X POST -d "$1" "$url/faults" >/dev/null; }
-no_faults () { curl -s -X POST "$url/reset" >/dev/null; }
-
-n=0
-failed=0
+trap cleanup_bot EXIT
+start_site
+mkfifo "$dir/chat"
 : >"$dir/out"
 : >"$dir/log"
-ok () { # STATUS NAME
+faults () { curl -s -X POST -d "$1" "$url/faults" >/dev/null; }
+no_faults () { curl -s -X POST "$url/reset" >/dev/null; }
+ok () { # STATUS NAME: and what the bot said, if it failed
   n=$((n + 1))
   if [ "$1" = 0 ]; then echo "ok $n $2"; return; fi
   echo "not ok $n $2"
   sed 's/^/# /' "$dir/out" "$dir/log"
   failed=1
-}
-skip () { # NAME REASON
-  n=$((n + 1))
-  echo "ok $n $1 # SKIP $2"
-}
-finish () {
-  echo "1..$n"
-  exit $failed
 }
 
 config () { # [LINE-OF-[encore]...]: later lines win.  VOICE: as in encore-bot(1)
@@ -66,7 +42,6 @@ start () {
   bot=$!
   exec 7>"$dir/chat"
 }
-say () { echo "$1" >&7; }
 await () {
   local i
   for i in $(seq 600); do

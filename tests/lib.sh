@@ -37,11 +37,12 @@ finish () { # [NAME-OF-A-BOT...]: what they said, if something failed
   exit $failed
 }
 
-# Sets $url, the site's address, and $ytdlp, the real yt-dlp that asks it.
+# Sets $url, the site's address, $media, its files, and $ytdlp, the real yt-dlp that asks it.
 start_site () {
-  bash "$abs_top_srcdir/tests/site/make-media.sh" "$top/tests/media"
+  media=$top/tests/media
+  bash "$abs_top_srcdir/tests/site/make-media.sh" "$media"
   mkfifo "$dir/stdin" "$dir/ready"
-  /usr/bin/python3 "$abs_top_srcdir/tests/site/site.py" "$top/tests/media" <"$dir/stdin" >"$dir/ready" &
+  /usr/bin/python3 "$abs_top_srcdir/tests/site/site.py" "$media" <"$dir/stdin" >"$dir/ready" &
   site=$!
   exec 8>"$dir/stdin"
   read -r _ url <"$dir/ready"

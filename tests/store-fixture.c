@@ -4,17 +4,25 @@
 #include "store-fixture.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/encore-media-id.h"
 #include "base/encore-ogg.h"
 
+/* In memory where that can be had: a cache is 512 directories, and tests make hundreds of them. */
 char *
 fixture_make_dir (void)
 {
+  char *dir = g_strdup ("/dev/shm/encore-test-XXXXXX");
   g_autoptr (GError) error = NULL;
-  char *dir = g_dir_make_tmp ("encore-test-XXXXXX", &error);
 
+  if (g_mkdtemp (dir) != NULL)
+    return dir;
+  g_free (dir);
+  dir = g_dir_make_tmp ("encore-test-XXXXXX", &error);
   g_assert_no_error (error);
   return dir;
 }
@@ -107,4 +115,71 @@ fixture_count_tmp (const char *dir)
   while (g_dir_read_name (entries) != NULL)
     n++;
   return n;
+}
+
+/* As an administrator would, beside the store. */
+static sqlite3 *
+open_database (const char *dir)
+{
+  g_autofree char *path = g_build_filename (dir, "encore.db", NULL);
+  sqlite3 *db = NULL;
+
+  g_assert_cmpint (sqlite3_open (path, &db), ==, SQLITE_OK);
+  sqlite3_busy_timeout (db, 5000);
+  return db;
+}
+
+void
+fixture_sql (const char *dir, const char *sql)
+{
+  sqlite3 *db = open_database (dir);
+  char *message = NULL;
+
+  sqlite3_exec (db, sql, NULL, NULL, &message);
+  g_assert_cmpstr (message, ==, NULL);
+  sqlite3_close (db);
+}
+
+gint64
+fixture_number (const char *dir, const char *sql)
+{
+  sqlite3 *db = open_database (dir);
+  sqlite3_stmt *stmt = NULL;
+
+  g_assert_cmpint (sqlite3_prepare_v2 (db, sql, -1, &stmt, NULL), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_step (stmt), ==, SQLITE_ROW);
+  const gint64 number = sqlite3_column_int64 (stmt, 0);
+  sqlite3_finalize (stmt);
+  sqlite3_close (db);
+  return number;
+}
+
+pid_t
+fixture_hold (const char *dir, const char *id)
+{
+  int ready[2];
+  char byte;
+
+  g_assert_cmpint (pipe (ready), ==, 0);
+  const pid_t child = fork ();
+  if (child == 0) {
+    EncoreHandle *hit = NULL;
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    EncoreCache *cache = fixture_open (dir, 0);
+    if (id != NULL && encore_cache_claim (cache, id, 0, NULL, &hit, NULL) == NULL)
+      _exit (1);
+    if (write (ready[1], "", 1) == 1)
+      pause ();
+    _exit (1);
+  }
+  close (ready[1]);
+  g_assert_cmpint (read (ready[0], &byte, 1), ==, 1);
+  close (ready[0]);
+  return child;
+}
+
+void
+fixture_let_warn (void)
+{
+  g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
 }

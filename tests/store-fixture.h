@@ -2,6 +2,8 @@
  * A cache in a directory of its own, and songs that need no decoder. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "store/encore-cache.h"
 
 /* A fresh directory; removed with fixture_remove(). (transfer full) */
@@ -17,3 +19,11 @@ void fixture_publish (EncoreCache *cache, const char *id, const char *title, gui
 char *fixture_file (const char *dir, const char *id);
 /* Entries below DIR/tmp. */
 guint fixture_count_tmp (const char *dir);
+
+/* SQL on the database of DIR, beside the store; the first column of its first row. */
+void fixture_sql (const char *dir, const char *sql);
+gint64 fixture_number (const char *dir, const char *sql);
+/* A process that has the cache open and, with ID, a claim on it; to be killed. */
+pid_t fixture_hold (const char *dir, const char *id);
+/* From here on the store may complain. */
+void fixture_let_warn (void);

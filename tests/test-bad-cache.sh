@@ -29,7 +29,7 @@ if [ "$(id -u)" = 0 ]; then
     chmod 555 "$dir/ro"
     RUN_AS=$other heals "cache directory not writable" "cannot make $dir/ro/cache: Permission denied" "$dir/ro/cache" chmod 755 "$dir/ro"
   else
-    skip "cache directory not writable" "another user cannot read the build directory"
+    skip "another user cannot read the build directory" "cache directory not writable"
   fi
   mkdir -m 700 "$dir/theirs"
   chown 65534:65534 "$dir/theirs"
@@ -47,6 +47,20 @@ heals "cache directory writable by others" "$dir/open can be written by others" 
 heals "cache directory that is a file" "$dir/file is a symbolic link or no directory" "$dir/file" rm "$dir/file"
 ln -s "$dir/real" "$dir/link"
 heals "cache directory that is a link" "$dir/link is a symbolic link or no directory" "$dir/link" rm "$dir/link"
+
+# ---- a cached song that was damaged behind our back: told as what it is, and the queue goes on
+config
+printf '?play keptAAAAAAA\n?play %s\n' $good | run
+file=$(find "$dir/cache/opus" -name keptAAAAAAA.opus)
+dd if=/dev/zero of="$file" bs=1 seek=20000 count=4000 conv=notrunc 2>/dev/null
+printf '?play keptAAAAAAA\n?play %s\n' $good | run
+told 'Loud Enough broke off: its file in the cache is damaged; the operator must look at the log.' &&
+  logged 'youtube:keptAAAAAAA: wrong checksum of the page' && plays
+ok $? "a damaged file in the cache"
+rm "$file"
+echo '?play keptAAAAAAA' | run
+told 'Playing: Loud Enough' && logged 'fetch: publish youtube:keptAAAAAAA' && ! told 'broke off' && settled
+ok $? "and it is fetched anew when it was taken away"
 
 # ---- a full disk.  What is cached plays on and is not thrown away in vain.
 full='There is no room left on the disk for another song.'
@@ -84,7 +98,7 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=24m,mode=700 encore-test "$dir/d
     settled "$dir/disk/cache"
   ok $? "${disk_tests[2]}"
 else
-  for name in "${disk_tests[@]}"; do skip "$name" "no file system can be mounted"; done
+  for name in "${disk_tests[@]}"; do skip "no file system can be mounted" "$name"; done
 fi
 
 finish

@@ -62,6 +62,20 @@ program "yt-dlp without its interpreter" "$dir/orphan" "$dir/orphan: "
 program "yt-dlp that says nothing" "$dir/mute" "ended without a word"
 program "yt-dlp that is too old for our options" "$dir/old" "error: no such option: --print"
 
+# a download of which nobody says what it is would be stored under no name, and the next one taken for it
+song=0
+for info in '' '{"event":"meta","info":{"id":"../../etc/passwd","title":"x","duration":1}}' '{"event":"meta","info":[]}'; do
+  printf '#!/bin/sh\ncp %s media.webm\ncat <<END\n%s\n{"event":"done","path":"media.webm"}\nEND\n' \
+    "$media/short.251.webm" "$info" >"$dir/nameless"
+  chmod +x "$dir/nameless"
+  config "ytdlp=$dir/nameless" prefetch=0
+  song=$((song + 1))
+  printf '?play nameless%sAA\n?play %s\n' $song $good | run
+  told "Cannot play nameless${song}AA: It cannot be played; the log says more." && logged 'told no id' && plays && settled &&
+    [ "$(find "$dir/cache/opus" -type f | wc -l)" = 1 ]
+  ok $? "yt-dlp that does not tell what it downloaded: ${info:-nothing}"
+done
+
 # ---- no decoder for a format: a registry without gst-libav
 config prefetch=0
 printf '?play aacOnlyAAAA\n?play %s\n' $good |
@@ -82,11 +96,19 @@ wrong "whole number out of range" jobs=17 "jobs = '17' is not a whole number fro
 wrong "number out of range" loudness=3 "loudness = '3' is not a number from -40 to -5"
 wrong "size out of range" max_bytes=1B "max_bytes = '1B' is not a size from 1KiB to 1TiB (B, KiB, MiB, GiB, TiB)"
 wrong "time out of range" stall=0 "stall = '0' is not a time from 1s to 1h (ms, s, min, h, d)"
+wrong "a relative path" cache_dir=music "cache_dir = 'music' is not an absolute path"
+wrong "no program" ytdlp= "ytdlp = '' is not the name of a program or an absolute path"
+wrong "a program by a relative path" ytdlp=./yt-dlp "ytdlp = './yt-dlp' is not the name of a program or an absolute path"
+wrong "a quote that is not closed" 'ytdlp_args="--x' "is not a list of words quoted as for a shell"
 wrong "bad size unit" max_size=8GB "max_size = '8GB' is not a size from 0 to 1024TiB"
 wrong "bad time unit" stall=10parsecs "stall = '10parsecs' is not a time from 1s to 1h"
 wrong "no number" bitrate=high "bitrate = 'high' is not a whole number from 16000 to 192000"
 wrong "no choice" evict=maybe "evict = 'maybe' is not one of gdsf, lru, age"
 wrong "no yes or no" keep_source=perhaps "keep_source = 'perhaps' is not yes or no"
+wrong "two commands of one name" rename=play=skip "rename = 'play=skip' gives two commands the name 'skip'"
 wrong "no list of names" rename=play "rename = 'play' is not a list of command=name"
+config '[encor]' max_size=1GiB
+echo "?play $good" | run
+[ $? = 2 ] && logged 'unknown section [encor]; there are [bot], [console] and [encore]'; ok $? "unknown section"
 
 finish

@@ -16,6 +16,7 @@ with_songs='hit-start
 hit-start-cold
 cpu-1-room
 cpu-50-rooms
+cpu-1-room-timer
 idle-wakeups
 idle-cpu
 memory-room-playing
@@ -26,7 +27,21 @@ hits-2-threads
 counts-behind
 memory-loaded
 memory-idle
-memory-idle-pss"
+memory-idle-pss
+hit-ratio-1
+hit-ratio-5
+hit-ratio-10
+hit-ratio-25
+byte-hit-ratio-1
+byte-hit-ratio-5
+byte-hit-ratio-10
+byte-hit-ratio-25
+large-open
+large-hit
+large-stats
+large-audit
+large-hit-audit
+publish"
 
 # without ffmpeg there is neither song nor peer: told, never passed
 mkdir "$dir/bin"

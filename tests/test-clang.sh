@@ -22,7 +22,10 @@ check () { # [-DMACRO] FILE...: all of them, two at a time
     -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_72 -I"$abs_top_builddir" -Iplugin -Iplugin/include -Itests $LIBRARY_CFLAGS \
     >"$dir/out" 2>&1
 }
-mapfile -t sources < <(find plugin tests -name '*.c' ! -path tests/crash/mutant.c | sort)
+# without fuse3 nobody builds its file
+without=tests/crash/fold-fs.c
+case $LIBRARY_CFLAGS in *fuse3*) without=none ;; esac
+mapfile -t sources < <(find plugin tests -name '*.c' ! -path tests/crash/mutant.c ! -path $without | sort)
 [ ${#sources[@]} -gt 40 ] && check "${sources[@]}"
 ok $? "all ${#sources[@]} sources are clean"
 sed 's/^/# /' "$dir/out" | head -n 40

@@ -17,7 +17,9 @@ ask 'amy: ?np' 'Nothing plays' "np: nothing plays"
 ask 'amy: ?queue' 'The queue is empty' "queue: empty"
 ask 'amy: ?history' 'Nothing was played yet' "history: nothing yet"
 ask 'amy: ?pipeline' 'Nothing plays' "pipeline: nothing plays"
-ask 'amy: ?play tuneAAAAAAA' 'Playing: The Test Tune \(0:08\)' "play: told when it sounds"
+ask 'amy: ?cache list title' '#1 .* \| #2 .* \| #3 The Test Tune' "cache list: before anything was played"
+ask 'amy: ?play' 'Usage: play' "play: wrong use"
+ask 'amy: ?play #3' 'Playing: The Test Tune \(0:08\)' "play #n: of that list; told when it sounds"
 ask 'amy: ?np' 'Playing: The Test Tune, 0:0[0-9] of 0:08, asked for by amy' "np: title, position, length, who"
 # held, so that the song does not end under the questions
 ask 'amy: ?pause' 'is for DJs' "pause: only a DJ"
@@ -27,6 +29,12 @@ ask 'amy: ?np' 'Paused: The Test Tune' "np: paused"
 ask 'bob: ?play quiet noise' 'Queued as #1' "play words: searched and queued"
 ask 'bob: ?play loudAAAAAAA' 'Queued as #2: ' "play: queued behind"
 ask 'bob: ?play https://youtu.be/tuneAAAAAAA' 'Queued as #3: The Test Tune' "play: the same song again, by another link"
+long=$(printf 'la%.0s' {1..2000})
+ask "dee: ?play "$'\u202e'"$long" 'Queued as #4: (la){100}$' "play words: no mark turns the line round, and it is not endless"
+ask 'dee: ?remove 4' 'Removed: (la){100}$' "remove: words not looked up yet"
+ask $'ev\u202eil: ?play tuneAAAAAAA' 'Queued as #4' "play: somebody with an odd name"
+ask 'amy: ?queue' '4\. The Test Tune \(0:08, evil\)' "queue: no marks in a name"
+ask 'dee: ?remove 4' 'Removed: The Test Tune' "remove: another's, by a DJ"
 # the words are looked up at the site meanwhile
 SECONDS=0
 while [ $SECONDS -lt 20 ]; do
@@ -102,5 +110,7 @@ hang_up
 [ $? = 0 ]; ok $? "the bot leaves when all is played"
 grep -q 'cleanup: kept youtube:tuneAAAAAAA (skipped) because it is cached' "$dir/talk.log"
 ok $? "the log says that a skipped song stays"
+grep -q 'cleanup: kept youtube:.* (stopped) because it is cached' "$dir/talk.log"
+ok $? "and that a stopped one stays"
 grep -q 'cleanup: removed loudAAAAAAA' "$dir/talk.log"; ok $? "and which ones cache_clear removed"
 finish fill talk

@@ -4,8 +4,10 @@
 #include "config.h"
 #include "fetch/encore-fetch.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "site-fixture.h"
 #include "store-fixture.h"
@@ -104,6 +106,45 @@ is_cached (Rig *rig, const char *stem)
   g_autoptr (EncoreHandle) handle = encore_cache_get (rig->cache, stem, FALSE, NULL);
 
   return handle != NULL;
+}
+
+/* ---- a disk that others fill meanwhile */
+
+#define BALLAST_BYTES (256 << 20)
+
+static void
+on_filling (const EncoreProgress *progress, gpointer data)
+{
+  Rig *rig = data;
+  g_autofree char *path = g_build_filename (rig->dir, "ballast", NULL);
+
+  if (progress->stage != ENCORE_STAGE_DOWNLOAD || g_file_test (path, G_FILE_TEST_EXISTS))
+    return;
+  const int fd = open (path, O_WRONLY | O_CREAT, 0600);
+  g_assert_cmpint (posix_fallocate (fd, 0, BALLAST_BYTES), ==, 0);
+  close (fd);
+}
+
+static void
+test_no_room (Rig *rig, gconstpointer data)
+{
+  EncoreCacheOptions options = {.dir = rig->dir};
+  EncoreCacheStats stats;
+  EncoreMediaId id;
+
+  encore_cache_stats (rig->cache, &stats);
+  options.min_free_bytes = stats.free_bytes - BALLAST_BYTES / 2;
+  encore_fetch_free (rig->fetch);
+  encore_cache_close (rig->cache);
+  rig->cache = encore_cache_open (&options, NULL);
+  rig->fetch = encore_fetch_new (rig->cache, rig->config);
+  site_set_faults (site, "{\"media/tuneAAAAAAA/251\": {\"rate\": 60000}}");
+  g_assert_true (encore_media_id_from_stem (TUNE, &id));
+  rig->pending++;
+  encore_fetch_song (rig->fetch, &id, rig->context, on_filling, on_done, rig);
+  finish (rig);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE);
+  g_assert_false (is_cached (rig, TUNE));
 }
 
 static void
@@ -289,6 +330,7 @@ main (int argc, char **argv)
     g_print ("1..0 # SKIP %s is not installed\n", why);
     return 0;
   }
+  ADD ("/fetch/no-room-in-the-middle", test_no_room);
   ADD ("/fetch/concurrent-requests-give-one-download", test_once);
   ADD ("/fetch/aac-leading-dash-and-hostile-title", test_kinds);
   ADD ("/fetch/answered-id-becomes-the-name", test_alias);

@@ -97,5 +97,15 @@ sed -i "/^#include/d" "$dir/tree/plugin/bot/encore-text.h"
 [ $? = 1 ] && grep -q '^plugin/bot/encore-text.h: does not compile alone' "$dir/out"
 ok $? "finds a header that does not stand alone"
 
+# the tests that the README promises
+missing=$(grep -oE '`/[a-z]+/[a-z0-9-]+`' "$abs_top_srcdir/README.md" | tr -d '\140' | while read -r name; do
+  grep -qF "\"$name\"" "$abs_top_srcdir"/tests/*.c || echo "$name"
+done
+grep -oE '"[a-z][a-z ,;:.0-9/]{12,}"' "$abs_top_srcdir/README.md" | tr -d '"' | while read -r name; do
+  grep -qF "$name" "$abs_top_srcdir"/tests/*.sh || echo "$name"
+done)
+[ -z "$missing" ]
+ok $? "every test that the README names is there $missing"
+
 echo "1..$n"
 exit $failed

@@ -38,7 +38,7 @@ and its level the source's plus the gain
 the source backwards does not match"
 if [ -f "$media/no-music" ]; then
   while read -r name; do
-    skip "$name" "$(cat "$media/no-music")"
+    skip "$(cat "$media/no-music")" "$name"
   done <<<"$names"
   finish
 fi

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The store: hit, miss, counts, failures, aliases, eviction, rows and files put right. */
+ * The store: hit, miss, waiting, counts, failures, aliases.  Limits, repair and refusals have tests
+ * of their own. */
 #include "config.h"
 #include "store/encore-cache.h"
 
-#include <glib/gstdio.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -153,6 +155,14 @@ test_claim_patience (void)
   fixture_remove (dir);
 }
 
+static gpointer
+cancel_soon (gpointer data)
+{
+  g_usleep (50000);
+  g_cancellable_cancel (data);
+  return NULL;
+}
+
 static void
 test_failures (void)
 {
@@ -229,142 +239,141 @@ test_find (void)
   fixture_remove (dir);
 }
 
-/* The least worth keeping goes first; pinned, playing and queued songs stay. */
+/* A process that was stopped in the middle of a fetch keeps the id's lock: nobody waits for it
+ * longer than he wants to. */
 static void
-test_evict (void)
+test_stopped_holder (void)
 {
   g_autofree char *dir = fixture_make_dir ();
-  EncoreCache *cache = fixture_open (dir, 0);
-  g_autofree char *kept = fixture_file (dir, A);
-  gint64 removed;
-
-  for (int i = 0; i < 8; i++) {
-    g_autofree char *id = g_strdup_printf ("song%d-00000A", i);
-    fixture_publish (cache, id, "x", 100);
-  }
-  fixture_publish (cache, A, "loved", 100);
-  for (int i = 0; i < 5; i++)
-    is_hit (cache, A, TRUE);
-  g_assert_true (encore_cache_pin (cache, "song0-00000A", TRUE, NULL));
-  EncoreHandle *playing = encore_cache_get (cache, "song1-00000A", FALSE, NULL);
-  EncoreLease *queued = encore_cache_protect (cache, "song2-00000A");
-
-  removed = encore_cache_evict (cache, 5 * 22000, NULL, NULL, NULL);
-  g_assert_cmpint (removed, >, 0);
-  g_assert_true (g_file_test (kept, G_FILE_TEST_EXISTS));
-  g_assert_true (is_hit (cache, "song0-00000A", FALSE));
-  g_assert_true (is_hit (cache, "song1-00000A", FALSE));
-  g_assert_true (is_hit (cache, "song2-00000A", FALSE));
-  g_assert_cmpint (encore_cache_clear (cache, NULL, NULL, NULL, NULL), >, 0);
-  g_assert_true (is_hit (cache, "song0-00000A", FALSE));
-  g_assert_true (is_hit (cache, "song1-00000A", FALSE));
-  g_assert_false (is_hit (cache, A, FALSE));
-  encore_cache_unprotect (queued);
-  encore_handle_free (playing);
-  g_assert_cmpint (encore_cache_clear (cache, NULL, NULL, NULL, NULL), ==, 2);
-  encore_cache_close (cache);
-  fixture_remove (dir);
-}
-
-/* Publishing beyond the limit evicts others; one song may not take more than a quarter. */
-static void
-test_limit (void)
-{
-  g_autofree char *dir = fixture_make_dir ();
-  EncoreCache *cache = fixture_open (dir, 100000);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (EncoreHandle) hit = NULL;
-  g_autoptr (GError) error = NULL;
-  EncoreCacheStats stats;
+  g_autoptr (GError) late = NULL, left = NULL;
+  const pid_t child = fixture_hold (dir, A);
+  EncoreCache *cache = fixture_open (dir, 0);
+  int status;
 
-  for (int i = 0; i < 12; i++) {
-    g_autofree char *id = g_strdup_printf ("song%02d-0000A", i);
-    fixture_publish (cache, id, "x", 50);
-    encore_cache_stats (cache, &stats);
-    g_assert_cmpint (stats.bytes, <=, 100000);
-  }
-  g_assert_cmpint (stats.entries, >=, 7);
-  EncoreClaim *claim = encore_cache_claim (cache, A, 0, NULL, &hit, NULL);
-  g_autofree char *path = g_build_filename (encore_claim_get_dir (claim), "x.opus", NULL);
-  const EncorePublish what = {.opus_name = "x.opus"};
-  fixture_write_opus (path, A, "mix", 200);
-  g_assert_null (encore_claim_publish (claim, &what, &error));
-  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_TOO_BIG);
+  g_assert_cmpint (kill (child, SIGSTOP), ==, 0);
+  const gint64 begin_us = g_get_monotonic_time ();
+  g_assert_null (encore_cache_claim (cache, A, begin_us + 100000, NULL, &hit, &late));
+  g_assert_error (late, ENCORE_ERROR, ENCORE_ERROR_DEADLINE);
+  GThread *canceller = g_thread_new ("cancel", cancel_soon, cancellable);
+  g_assert_null (encore_cache_claim (cache, A, 0, cancellable, &hit, &left));
+  g_assert_error (left, ENCORE_ERROR, ENCORE_ERROR_CANCELLED);
+  g_thread_join (canceller);
+  g_assert_cmpint (g_get_monotonic_time () - begin_us, <, 2 * G_USEC_PER_SEC);
+  g_assert_cmpint (kill (child, SIGKILL), ==, 0);
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  fixture_publish (cache, A, "Mine now", 5); /* what the dead one left is nobody's */
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
+static gpointer
+fail_soon (gpointer data)
+{
+  EncoreClaim *claim = data;
+
+  g_usleep (50000);
+  encore_claim_fail (claim, ENCORE_ERROR_GEO, "not in your country");
   encore_claim_free (claim);
+  return NULL;
+}
+
+/* Who waited for a fetch that fails gets its failure; who comes later may try. */
+static void
+test_shared_failure (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autoptr (EncoreHandle) hit = NULL;
+  g_autoptr (GError) shared = NULL;
+  EncoreClaim *claim = encore_cache_claim (cache, A, 0, NULL, &hit, NULL);
+  GThread *failing = g_thread_new ("fail", fail_soon, claim);
+
+  g_assert_null (encore_cache_claim (cache, A, 0, NULL, &hit, &shared));
+  g_assert_error (shared, ENCORE_ERROR, ENCORE_ERROR_GEO);
+  g_thread_join (failing);
+  fixture_publish (cache, A, "By another way", 5);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
+/* A failure that would hold for longer than any does was told by a clock that was set back since.
+ */
+static void
+test_failure_clock (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autoptr (EncoreHandle) hit = NULL;
+  EncoreClaim *claim = encore_cache_claim (cache, A, 0, NULL, &hit, NULL);
+
+  encore_claim_fail (claim, ENCORE_ERROR_PRIVATE, "Private video");
+  encore_claim_free (claim);
+  g_assert_true (encore_cache_get_failure (cache, A, NULL, NULL));
+  fixture_sql (dir, "UPDATE entry SET fail_until = fail_until + 365 * 24 * 3600");
+  g_assert_false (encore_cache_get_failure (cache, A, NULL, NULL));
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
+/* With no descriptor left a cached song cannot be opened; that is no miss, whoever takes it for one
+ * removes the file to fetch it again. */
+static void
+test_descriptors (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
   g_autofree char *file = fixture_file (dir, A);
-  g_assert_false (g_file_test (file, G_FILE_TEST_EXISTS));
-  encore_cache_close (cache);
-  fixture_remove (dir);
-}
-
-/* A whole file without a row gets one, a broken one goes; a row without its file goes. */
-static void
-test_audit (void)
-{
-  g_autofree char *dir = fixture_make_dir ();
   EncoreCache *cache = fixture_open (dir, 0);
-  g_autofree char *orphan = fixture_file (dir, A);
-  g_autofree char *broken = fixture_file (dir, B);
-  g_autofree char *vanished = fixture_file (dir, C);
-  EncoreAudit audit;
+  struct rlimit old;
 
-  fixture_write_opus (orphan, A, "Found again", 10);
-  g_assert_true (g_file_set_contents (broken, "no music", -1, NULL));
-  fixture_publish (cache, C, "Vanishes", 10);
-  g_assert_cmpint (g_unlink (vanished), ==, 0);
-  g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
-  g_assert_cmpint (audit.adopted, ==, 1);
-  g_assert_cmpint (audit.orphans, ==, 1);
-  g_assert_cmpint (audit.orphan_bytes, ==, 8);
-  g_assert_cmpint (audit.dangling, ==, 1);
-  g_assert_true (is_hit (cache, A, FALSE));
-  g_assert_false (is_hit (cache, C, FALSE));
-  g_assert_false (g_file_test (broken, G_FILE_TEST_EXISTS));
-  g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
-  g_assert_cmpint (audit.adopted + audit.orphans + audit.dangling + audit.mismatched, ==, 0);
-  encore_cache_close (cache);
-  fixture_remove (dir);
-}
-
-/* A process that was killed in the middle of a fetch leaves nothing behind. */
-static void
-test_recover (void)
-{
-  g_autofree char *dir = fixture_make_dir ();
-  const pid_t child = fork ();
-
-  if (child == 0) {
-    EncoreHandle *hit = NULL;
-    EncoreCache *cache = fixture_open (dir, 0);
-    EncoreClaim *claim = encore_cache_claim (cache, A, 0, NULL, &hit, NULL);
-    g_autofree char *path = g_build_filename (encore_claim_get_dir (claim), "x.part", NULL);
-    g_file_set_contents (path, "half", -1, NULL);
-    raise (SIGKILL);
+  fixture_publish (cache, A, "One", 5);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &old), ==, 0);
+  for (int i = 0; i < 2; i++) { /* none for the file; none for the first lease */
+    g_autoptr (GError) error = NULL;
+    const int next = dup (0);
+    const struct rlimit few = {next, old.rlim_max};
+    close (next);
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &few), ==, 0);
+    g_assert_null (encore_cache_get (cache, A, FALSE, &error));
+    g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &old), ==, 0);
+    g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE);
+    encore_cache_close (cache);
+    cache = fixture_open (dir, 0);
   }
-  g_assert_cmpint (waitpid (child, NULL, 0), ==, child);
-  g_assert_cmpuint (fixture_count_tmp (dir), ==, 1);
-  EncoreCache *cache = fixture_open (dir, 0);
-  g_assert_cmpuint (fixture_count_tmp (dir), ==, 0);
-  fixture_publish (cache, A, "Second try", 5);
+  g_assert_true (is_hit (cache, A, FALSE));
+  g_assert_true (g_file_test (file, G_FILE_TEST_EXISTS));
   encore_cache_close (cache);
   fixture_remove (dir);
 }
 
+/* Who would fetch a song whose row was lost finds its file; a broken one makes room. */
 static void
-test_refusals (void)
+test_claim_adopts (void)
 {
   g_autofree char *dir = fixture_make_dir ();
-  g_autofree char *link = g_strconcat (dir, "-link", NULL);
-  const EncoreCacheOptions through_link = {.dir = link};
-  const EncoreCacheOptions open_to_all = {.dir = dir};
-  g_autoptr (GError) linked = NULL, open = NULL;
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autofree char *whole = fixture_file (dir, A);
+  g_autofree char *broken = fixture_file (dir, B);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (EncoreHandle) hit = NULL;
+  g_autoptr (EncoreHandle) none = NULL;
 
-  g_assert_cmpint (symlink (dir, link), ==, 0);
-  g_assert_null (encore_cache_open (&through_link, &linked));
-  g_assert_nonnull (strstr (linked->message, "symbolic link"));
-  g_assert_cmpint (chmod (dir, 0777), ==, 0);
-  g_assert_null (encore_cache_open (&open_to_all, &open));
-  g_assert_nonnull (strstr (open->message, "written by others"));
-  g_unlink (link);
+  fixture_write_opus (whole, A, "Found again", 10);
+  fixture_write_opus (broken, A, "Under another's name", 10);
+  g_autoptr (EncoreClaim) no_claim = encore_cache_claim (cache, A, 0, NULL, &hit, &error);
+  g_assert_no_error (error);
+  g_assert_null (no_claim);
+  g_assert_nonnull (hit);
+  g_assert_cmpstr (encore_handle_get_info (hit)->title, ==, "Found again");
+  EncoreClaim *claim = encore_cache_claim (cache, B, 0, NULL, &none, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (claim);
+  g_assert_null (none);
+  g_assert_false (g_file_test (broken, G_FILE_TEST_EXISTS));
+  encore_claim_free (claim);
+  g_clear_pointer (&hit, encore_handle_free);
+  encore_cache_close (cache);
   fixture_remove (dir);
 }
 
@@ -379,10 +388,10 @@ main (int argc, char **argv)
   g_test_add_func ("/store/failures-are-remembered", test_failures);
   g_test_add_func ("/store/alias", test_alias);
   g_test_add_func ("/store/find-and-list", test_find);
-  g_test_add_func ("/store/evict-spares-pinned-playing-queued", test_evict);
-  g_test_add_func ("/store/limit-and-quarter", test_limit);
-  g_test_add_func ("/store/orphan-and-dangling-are-put-right", test_audit);
-  g_test_add_func ("/store/killed-fetch-is-recovered", test_recover);
-  g_test_add_func ("/store/refuses-links-and-open-directories", test_refusals);
+  g_test_add_func ("/store/waiter-leaves-a-stopped-process", test_stopped_holder);
+  g_test_add_func ("/store/waiters-share-a-failure", test_shared_failure);
+  g_test_add_func ("/store/failure-with-a-clock-set-back", test_failure_clock);
+  g_test_add_func ("/store/hit-survives-want-of-descriptors", test_descriptors);
+  g_test_add_func ("/store/a-lost-row-is-no-second-download", test_claim_adopts);
   return g_test_run ();
 }

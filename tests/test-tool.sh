@@ -157,16 +157,35 @@ mkfifo "$dir/lease-in" "$dir/lease-out"
 exec 7>"$dir/lease-in"
 read -r held <"$dir/lease-out"
 cache verify --full >"$dir/out"
-[ $? = 2 ] && [ "$held" = held ] && grep -q '^kept    tuneAAAAAAA .*its checksum is another; .*being played' "$dir/out" && [ -f "$(file_of tuneAAAAAAA)" ]
-ok $? "a damaged song that is being played is kept: exit status 2"
+[ $? = 1 ] && [ "$held" = held ] && grep -q '^removed tuneAAAAAAA .*its checksum is another' "$dir/out" && [ -f "$(file_of tuneAAAAAAA)" ] && ! cache info tuneAAAAAAA >"$dir/out"
+ok $? "a damaged song that is being played is in the cache no more, who plays it keeps his file: exit status 1"
+cmp -s "$dir"/cache/quarantine/*-tuneAAAAAAA.opus "$dir/flipped"; ok $? "and for whoever wants to know why it is in quarantine/"
+cache import "$dir/songs" >"$dir/out" && cache verify --full >"$dir/out"; ok $? "it can be had again at once"
 cache evict --to 0 >"$dir/out"
 [ $? = 2 ] && [ "$(sql 'SELECT group_concat(id) FROM (SELECT id FROM entry WHERE state = 1 ORDER BY id)')" = '-bcdefghijA,tuneAAAAAAA' ] && grep -q '^removed dQw4w9WgXcQ ' "$dir/out" && grep -q 'pinned, playing' "$dir/err"
 ok $? "evict keeps what is pinned or playing: exit status 2"
 exec 7>&-
 wait $!
-cache verify --full >"$dir/out"
-[ $? = 1 ] && grep -q '^removed tuneAAAAAAA ' "$dir/out" && [ -z "$(file_of tuneAAAAAAA)" ]; ok $? "then it is removed: exit status 1"
 cache verify --full >"$dir/out"; ok $? "and what is left is whole"
+
+# -- rebuild
+cache import "$dir/songs" >"$dir/out"
+sql "UPDATE entry SET access_count = 41 WHERE id = 'tuneAAAAAAA'"
+cache list --json >"$dir/before"
+cache rebuild >"$dir/out"
+[ $? = 0 ] && grep -q '^the database was made again: 3 songs of [0-9]* bytes, 1 pinned, ' "$dir/out" && cache list --json >"$dir/after" &&
+  python3 - "$dir/before" "$dir/after" <<'PY'
+import json, sys
+before, after = ({s["id"]: s for s in json.load(open(p))} for p in sys.argv[1:])
+keys = ("title", "opus_bytes", "duration_ms", "sha256", "plays", "pinned")
+assert all(k in before["tuneAAAAAAA"] for k in keys), before
+sys.exit(any(before[i][k] != after[i][k] for i in before for k in keys) or before.keys() != after.keys())
+PY
+ok $? "rebuild: what the files and the old rows say is there again"
+head -c 100 /dev/urandom | dd of="$dir/cache/encore.db" bs=1 seek=100 conv=notrunc 2>/dev/null
+rm -f "$dir"/cache/encore.db-*
+cache rebuild >"$dir/out" && grep -q '3 songs .* 1 pinned, 4[0-9] plays' "$dir/out"; ok $? "rebuild of a damaged database: pins and plays from the copy"
+cache rebuild extra; [ $? = 2 ] && grep -q '^Usage:' "$dir/err"; ok $? "rebuild takes no argument"
 
 # -- evict
 cache import "$dir/songs" >"$dir/out"

@@ -26,7 +26,7 @@ static const char *const EVICT_CHOICES[] = {"gdsf", "lru", "age", NULL};
 static const char *const DOWNLOAD_CHOICES[] = {"auto", "ytdlp", NULL};
 
 static const EncoreOption OPTIONS[] = {
-    {"cache_dir", ENCORE_OPTION_STRING, AT (cache_dir), "", 0, 0, NULL,
+    {"cache_dir", ENCORE_OPTION_PATH, AT (cache_dir), "", 0, 0, NULL,
      "Directory of the cache; empty: $XDG_CACHE_HOME/encore. May be shared by many processes"},
     {"max_size", ENCORE_OPTION_SIZE, AT (max_size_bytes), "8GiB", 0, 1024 * TIB, NULL,
      "Songs beyond this size are evicted, the least worth keeping first; 0: no limit"},
@@ -64,13 +64,13 @@ static const EncoreOption OPTIONS[] = {
      "Songs of one user that may wait in one room; 0: no limit"},
     {"idle_leave", ENCORE_OPTION_DURATION, AT (idle_leave_ms), "300s", 0, 30 * DAY_MS, NULL,
      "Leave the voice room after this long without music; 0: stay"},
-    {"ytdlp", ENCORE_OPTION_STRING, AT (ytdlp), "yt-dlp", 0, 0, NULL,
+    {"ytdlp", ENCORE_OPTION_PROGRAM, AT (ytdlp), "yt-dlp", 0, 0, NULL,
      "The yt-dlp program: a name to be found in PATH, or a path"},
-    {"ytdlp_args", ENCORE_OPTION_STRING, AT (ytdlp_args), "", 0, 0, NULL,
+    {"ytdlp_args", ENCORE_OPTION_ARGS, AT (ytdlp_args), "", 0, 0, NULL,
      "More arguments for yt-dlp, quoted as for a shell"},
     {"ytdlp_path", ENCORE_OPTION_STRING, AT (ytdlp_path), "/usr/local/bin:/usr/bin:/bin", 0, 0,
      NULL, "PATH in the environment of yt-dlp, where it finds ffmpeg, deno and the like"},
-    {"cookies", ENCORE_OPTION_STRING, AT (cookies), "", 0, 0, NULL,
+    {"cookies", ENCORE_OPTION_PATH, AT (cookies), "", 0, 0, NULL,
      "File of cookies in Netscape format; each fetch works on a copy"},
     {"proxy", ENCORE_OPTION_STRING, AT (proxy), "", 0, 0, NULL,
      "Proxy for fetches, as URL; empty: none"},
@@ -254,6 +254,48 @@ describe_units (const EncoreOption *option)
 }
 
 static gboolean
+is_text (EncoreOptionType type)
+{
+  return type == ENCORE_OPTION_STRING || type >= ENCORE_OPTION_PATH;
+}
+
+/* (transfer full) */
+static char *
+describe_allowed (const EncoreOption *option)
+{
+  switch (option->type) {
+  case ENCORE_OPTION_STRING:
+    return g_strdup ("valid UTF-8");
+  case ENCORE_OPTION_PATH:
+    return g_strdup ("an absolute path");
+  case ENCORE_OPTION_PROGRAM:
+    return g_strdup ("the name of a program or an absolute path");
+  case ENCORE_OPTION_ARGS:
+    return g_strdup ("a list of words quoted as for a shell");
+  default:
+    return describe_range (option);
+  }
+}
+
+/* VALUE as it is kept; NULL: it is not of TYPE.  A relative path would depend on where the host was
+ * started, and a child is started elsewhere.  (transfer full) */
+static char *
+parse_text (EncoreOptionType type, const char *value)
+{
+  const gboolean path =
+      type == ENCORE_OPTION_PATH || (type == ENCORE_OPTION_PROGRAM && strchr (value, '/') != NULL);
+
+  if (path && g_str_has_prefix (value, "~/"))
+    return g_build_filename (g_get_home_dir (), value + 2, NULL);
+  if ((path && *value != '\0' && !g_path_is_absolute (value)) ||
+      (type == ENCORE_OPTION_PROGRAM && *value == '\0') ||
+      (type == ENCORE_OPTION_ARGS && *value != '\0' &&
+       !g_shell_parse_argv (value, NULL, NULL, NULL)))
+    return NULL;
+  return g_strdup (value);
+}
+
+static gboolean
 parse_in_range (const EncoreOption *option, const char *text, double *out)
 {
   static const Unit none[] = {{"", 1}, {NULL, 0}};
@@ -270,11 +312,15 @@ store_value (const EncoreOption *option, void *where, const char *value)
 {
   double number;
 
-  switch (option->type) {
-  case ENCORE_OPTION_STRING:
+  if (is_text (option->type)) {
+    char *text = parse_text (option->type, value);
+    if (text == NULL)
+      return FALSE;
     g_free (*(char **) where);
-    *(char **) where = g_strdup (value);
+    *(char **) where = text;
     return TRUE;
+  }
+  switch (option->type) {
   case ENCORE_OPTION_BOOL: {
     gboolean flag;
     if (!parse_bool (value, &flag))
@@ -314,8 +360,7 @@ encore_config_set (EncoreConfig *self, const char *key, const char *value, GErro
   g_autofree char *trimmed = g_strstrip (g_strdup (value));
   if (!g_utf8_validate (trimmed, -1, NULL) ||
       !store_value (option, G_STRUCT_MEMBER_P (self, option->offset), trimmed)) {
-    g_autofree char *range =
-        option->type == ENCORE_OPTION_STRING ? g_strdup ("valid UTF-8") : describe_range (option);
+    g_autofree char *range = describe_allowed (option);
     g_autofree char *shown = g_strescape (trimmed, NULL);
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "%s = '%.64s' is not %s%s", key, shown,
                  range, describe_units (option));
@@ -342,7 +387,7 @@ encore_config_free (EncoreConfig *self)
   if (self == NULL)
     return;
   for (const EncoreOption *o = OPTIONS; o->key != NULL; o++)
-    if (o->type == ENCORE_OPTION_STRING)
+    if (is_text (o->type))
       g_free (G_STRUCT_MEMBER (char *, self, o->offset));
   g_free (self);
 }
@@ -352,9 +397,9 @@ encore_config_dump (const EncoreConfig *self, const EncoreOption *option)
 {
   const void *where = (const char *) self + option->offset;
 
-  switch (option->type) {
-  case ENCORE_OPTION_STRING:
+  if (is_text (option->type))
     return g_strdup (*(char *const *) where);
+  switch (option->type) {
   case ENCORE_OPTION_BOOL:
     return g_strdup (*(const gboolean *) where ? "yes" : "no");
   case ENCORE_OPTION_ENUM:
@@ -379,7 +424,7 @@ encore_config_example (void)
   for (const EncoreOption *o = OPTIONS; o->key != NULL; o++) {
     g_string_append_printf (text, "\n# %s.\n", o->help);
     if (o->type != ENCORE_OPTION_STRING) {
-      g_autofree char *range = describe_range (o);
+      g_autofree char *range = describe_allowed (o);
       g_string_append_printf (text, "# (%s)\n", range);
     }
     g_string_append_printf (text, "#%s = %s\n", o->key, o->default_value);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Every option of the plugin, once: key, type, unit, default, range, help.  The table drives parsing,
- * the example configuration, the manual and `encore-cache config`. */
+ * Every option of the plugin, once: key, type, unit, default, range, help.  The table drives
+ * parsing, the example configuration, the manual and `encore-cache config`. */
 #pragma once
 
 #include <glib.h>
@@ -9,12 +9,15 @@ G_BEGIN_DECLS
 
 typedef enum {
   ENCORE_OPTION_STRING,
-  ENCORE_OPTION_BOOL,     /* yes/no, on/off, true/false, 1/0 */
+  ENCORE_OPTION_BOOL, /* yes/no, on/off, true/false, 1/0 */
   ENCORE_OPTION_INT,
   ENCORE_OPTION_DECIMAL,  /* always with a point, whatever the locale */
   ENCORE_OPTION_SIZE,     /* bytes; suffix B KiB MiB GiB TiB (K M G T) */
   ENCORE_OPTION_DURATION, /* seconds, stored in ms; suffix ms s min h d */
   ENCORE_OPTION_ENUM,     /* one of CHOICES */
+  ENCORE_OPTION_PATH,     /* a string: empty or an absolute path, "~/" is the home directory */
+  ENCORE_OPTION_PROGRAM,  /* a string: a name to be found in PATH, or such a path */
+  ENCORE_OPTION_ARGS,     /* a string: words quoted as for a shell, perhaps none */
 } EncoreOptionType;
 
 typedef enum { ENCORE_DOWNLOAD_AUTO, ENCORE_DOWNLOAD_YTDLP } EncoreDownloadWay;
@@ -68,14 +71,15 @@ const EncoreOption *encore_config_options (void);
 EncoreConfig *encore_config_new (void);
 void encore_config_free (EncoreConfig *self);
 
-/* encore_config_set: parses VALUE (untrusted).  Errors: CONFIG, naming key, value and range; the old
- * value stays.  Keys are checked: "unknown option 'x'" with the nearest known one. */
+/* encore_config_set: parses VALUE (untrusted).  Errors: CONFIG, naming key, value and range; the
+ * old value stays.  Keys are checked: "unknown option 'x'" with the nearest known one. */
 gboolean encore_config_set (EncoreConfig *self, const char *key, const char *value, GError **error);
 
 /* encore_config_dump: Returns: (transfer full): the value of OPTION as it would be written. */
 char *encore_config_dump (const EncoreConfig *self, const EncoreOption *option);
 
-/* encore_config_example: Returns: (transfer full): the example file, all options with their help. */
+/* encore_config_example: Returns: (transfer full): the example file, all options with their help.
+ */
 char *encore_config_example (void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreConfig, encore_config_free)

@@ -54,7 +54,6 @@ answer_stats (EncorePlugin *plugin, const EncoreRequest *request)
 static void
 answer_list (EncorePlugin *plugin, const EncoreRequest *request, GPtrArray *infos)
 {
-  EncoreRoom *room = encore_room_peek (plugin, request);
   g_autoptr (GPtrArray) listed =
       g_ptr_array_new_with_free_func ((GDestroyNotify) encore_listed_free);
   g_autoptr (GString) text = g_string_new (NULL);
@@ -75,8 +74,7 @@ answer_list (EncorePlugin *plugin, const EncoreRequest *request, GPtrArray *info
     encore_answer (request, "Nothing in the cache.");
     return;
   }
-  if (room != NULL)
-    encore_room_set_listed (room, listed);
+  encore_lists_set (plugin->lists, request->voice_room, listed);
   encore_answer (request, "%s", text->str);
 }
 

@@ -7,9 +7,11 @@
 
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
+#include "fetch/encore-ytdlp.h"
 
 #define PAGE 10
 #define SEARCH_HITS 5
+#define WORDS_MAX 200 /* characters that are searched for, and told again */
 
 void
 encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
@@ -17,8 +19,10 @@ encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
   EncoreMediaId id;
   EncoreTrack *track;
   const EncoreLinkKind link = encore_link_kind (request->args);
+  /* what is said again in the room has no marks that turn a line round, and is not endless */
+  g_autofree char *words = encore_ytdlp_clean (request->args, WORDS_MAX);
 
-  if (*request->args == '\0') {
+  if (*words == '\0') {
     encore_command_wrong (request);
     return;
   }
@@ -31,11 +35,11 @@ encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
     encore_answer (request, "%s", encore_text_link (link));
     return;
   } else if (*request->args == '#') {
-    encore_answer (request, "There is no %.16s in the last list.", request->args);
+    g_autofree char *number = encore_ytdlp_clean (request->args, 16);
+    encore_answer (request, "There is no %s in the last list.", number);
     return;
   } else {
-    track = encore_track_new (NULL, request->args, request->user, request->user_name,
-                              request->received_us);
+    track = encore_track_new (NULL, words, request->user, request->user_name, request->received_us);
   }
   encore_room_add (room, track, request);
 }
@@ -51,7 +55,6 @@ static void
 on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
 {
   g_autofree Search *self = data;
-  EncoreRoom *room = g_hash_table_lookup (self->plugin->rooms, &self->voice_room);
   g_autoptr (GPtrArray) listed =
       g_ptr_array_new_with_free_func ((GDestroyNotify) encore_listed_free);
   g_autoptr (GString) text = g_string_new (NULL);
@@ -68,8 +71,7 @@ on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
     g_string_append_printf (text, "%s#%u %s (%s)", i > 0 ? " | " : "", i + 1, found[i].title,
                             length);
   }
-  if (room != NULL)
-    encore_room_set_listed (room, listed);
+  encore_lists_set (self->plugin->lists, self->voice_room, listed);
   encore_host_reply (self->plugin->host, self->room, self->user, "%s", text->str);
 }
 
@@ -80,8 +82,6 @@ encore_command_search (EncorePlugin *plugin, const EncoreRequest *request)
     encore_command_wrong (request);
     return;
   }
-  if (encore_room_for (plugin, request) == NULL)
-    return;
   Search *search = g_new (Search, 1);
   *search = (Search){plugin, request->room, request->user, request->voice_room};
   g_atomic_int_inc (&plugin->requests);
@@ -172,7 +172,7 @@ encore_command_history (EncorePlugin *plugin, const EncoreRequest *request)
     g_ptr_array_add (listed, encore_listed_new (&song->id, song->title));
     g_string_append_printf (text, "%s#%u %s", i > 0 ? " | " : "", i + 1, song->title);
   }
-  encore_room_set_listed (room, listed);
+  encore_lists_set (plugin->lists, request->voice_room, listed);
   encore_answer (request, "Played: %s", text->str);
 }
 

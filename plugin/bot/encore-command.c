@@ -15,7 +15,7 @@ static void run_version (EncorePlugin *plugin, const EncoreRequest *request);
 static const EncoreCommand COMMANDS[] = {
     {"play", "<link|words|#n>", "Plays a song, or queues it", NULL, encore_command_play, TRUE},
     {"search", "<words>", "Shows five songs to pick from with play #n", NULL, encore_command_search,
-     TRUE},
+     FALSE},
     {"queue", "[page]", "What is waiting", NULL, encore_command_queue, FALSE},
     {"np", "", "What plays now", NULL, encore_command_np, FALSE},
     {"skip", "", "Goes on to the next song", NULL, encore_command_skip, FALSE},
@@ -71,6 +71,25 @@ renamed (const EncorePlugin *plugin, const char *name)
   return g_strdup (name);
 }
 
+/* One of two commands with one name could not be reached. */
+static gboolean
+check_unique (const EncorePlugin *plugin, GError **error)
+{
+  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (const EncoreCommand *c = COMMANDS; c->name != NULL; c++) {
+    g_autofree char *name = renamed (plugin, c->name);
+    if (g_hash_table_contains (names, name)) {
+      g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG,
+                   "rename = '%.64s' gives two commands the name '%.64s'", plugin->config->rename,
+                   name);
+      return FALSE;
+    }
+    g_hash_table_add (names, g_steal_pointer (&name));
+  }
+  return TRUE;
+}
+
 static gboolean
 check_renames (const EncorePlugin *plugin, GError **error)
 {
@@ -90,7 +109,7 @@ check_renames (const EncorePlugin *plugin, GError **error)
       return FALSE;
     }
   }
-  return TRUE;
+  return check_unique (plugin, error);
 }
 
 typedef struct {
@@ -104,7 +123,9 @@ on_call (void *data, const bot_call *call)
 {
   const Registration *self = data;
 
-  encore_plugin_submit (self->plugin, call, self->command->run, self->command->with_voice);
+  /* for a mere "play", which is wrong use, no room is joined */
+  encore_plugin_submit (self->plugin, call, self->command->run,
+                        self->command->with_voice && *call->args != '\0');
 }
 
 gboolean
@@ -180,8 +201,8 @@ encore_command_resolve (EncorePlugin *plugin, const EncoreRequest *request, cons
     *out = track->id;
     return TRUE;
   }
-  if (room != NULL && *text == '#' && encore_command_parse_number (text, &number)) {
-    const EncoreListed *listed = encore_room_get_listed (room, number);
+  if (*text == '#' && encore_command_parse_number (text, &number)) {
+    const EncoreListed *listed = encore_lists_get (plugin->lists, request->voice_room, number);
     if (listed == NULL)
       return FALSE;
     *out = listed->id;

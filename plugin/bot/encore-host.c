@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Calls into the host.
  *
- * Threads: voices are opened on [main] and closed on any thread, so their table has a mutex; no
- * call into the host is made under it. */
+ * Threads: voices are opened on [main] and left on the control thread, so their table has a mutex.
+ * The only call into the host under it is close(), which never waits for [main]: a room that
+ * somebody wants again just now must not be opened first and closed then. */
 #include "config.h"
 #include "bot/encore-host.h"
 
 typedef struct {
   EncoreHost *host;
   bot_id room, voice;
+  guint wanted; /* commands that were given it and are not done yet, under MUTEX */
 } Voice;
 
 struct EncoreHost {
@@ -115,6 +117,8 @@ encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *out)
   g_mutex_lock (&self->mutex);
   Voice *known = g_hash_table_lookup (self->voices, &room);
   *out = known != NULL ? known->voice : 0;
+  if (known != NULL)
+    known->wanted++;
   g_mutex_unlock (&self->mutex);
   if (known != NULL)
     return BOT_OK;
@@ -133,6 +137,7 @@ encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *out)
   if (result < BOT_OK)
     return result;
   g_mutex_lock (&self->mutex);
+  voice->wanted = 1;
   g_hash_table_replace (self->voices, &voice->room, voice);
   g_mutex_unlock (&self->mutex);
   *out = voice->voice;
@@ -147,15 +152,30 @@ encore_host_voice_send (EncoreHost *self, bot_id voice, guint64 seq, gboolean la
 }
 
 void
-encore_host_voice_close (EncoreHost *self, bot_id room)
+encore_host_voice_done (EncoreHost *self, bot_id room, bot_id voice)
+{
+  g_mutex_lock (&self->mutex);
+  Voice *known = g_hash_table_lookup (self->voices, &room);
+  /* the host may have ended that one, and there may be another by now */
+  if (known != NULL && known->voice == voice && known->wanted > 0)
+    known->wanted--;
+  g_mutex_unlock (&self->mutex);
+}
+
+gboolean
+encore_host_voice_leave (EncoreHost *self, bot_id room, GDestroyNotify quiet, gpointer data)
 {
   g_mutex_lock (&self->mutex);
   const Voice *known = g_hash_table_lookup (self->voices, &room);
-  const bot_id voice = known != NULL ? known->voice : 0;
-  g_hash_table_remove (self->voices, &room);
+  const gboolean leaves = known == NULL || known->wanted == 0;
+  if (leaves)
+    quiet (data);
+  if (leaves && known != NULL) {
+    g_hash_table_remove (self->voices, &room);
+    self->voice->close (self->host->ctx, known->voice);
+  }
   g_mutex_unlock (&self->mutex);
-  if (voice != 0)
-    self->voice->close (self->host->ctx, voice);
+  return leaves;
 }
 
 void

@@ -25,14 +25,20 @@ void encore_host_reply (EncoreHost *self, bot_id room, bot_id user, const char *
     G_GNUC_PRINTF (4, 5);
 gboolean encore_host_allowed (EncoreHost *self, bot_id room, bot_id user, const char *permission);
 
-/* encore_host_voice_open: [main] the voice of ROOM, opened if it is not.
+/* encore_host_voice_open: [main] the voice of ROOM, opened if it is not, for one command: whoever
+ * carries that out calls encore_host_voice_done() with it.
  * Returns: BOT_OK and *VOICE, or why not; BOT_ENOTSUP: this host has no voice rooms. */
 bot_result encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *voice);
 /* [send] As bot_host_voice.send. */
 bot_result encore_host_voice_send (EncoreHost *self, bot_id voice, guint64 seq, gboolean last,
                                    const void *packet, gsize len);
 /* [any] */
-void encore_host_voice_close (EncoreHost *self, bot_id room);
+void encore_host_voice_done (EncoreHost *self, bot_id room, bot_id voice);
+/* encore_host_voice_leave: [any] calls QUIET, after which nothing may be sent to ROOM any more, and
+ * closes its voice.
+ * Returns: FALSE, with nothing done, while a command that was given the voice is under way. */
+gboolean
+encore_host_voice_leave (EncoreHost *self, bot_id room, GDestroyNotify quiet, gpointer data);
 void encore_host_now_playing (EncoreHost *self, bot_id voice, const char *title);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreHost, encore_host_free)

@@ -19,3 +19,24 @@ encore_listed_free (EncoreListed *self)
   g_free (self->title);
   g_free (self);
 }
+
+GHashTable *
+encore_lists_new (void)
+{
+  return g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free,
+                                (GDestroyNotify) g_ptr_array_unref);
+}
+
+void
+encore_lists_set (GHashTable *self, guint64 room, GPtrArray *listed)
+{
+  g_hash_table_replace (self, g_memdup2 (&room, sizeof room), g_ptr_array_ref (listed));
+}
+
+const EncoreListed *
+encore_lists_get (GHashTable *self, guint64 room, guint number)
+{
+  const GPtrArray *listed = g_hash_table_lookup (self, &room);
+
+  return listed != NULL && number > 0 && number <= listed->len ? listed->pdata[number - 1] : NULL;
+}

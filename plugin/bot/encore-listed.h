@@ -14,4 +14,11 @@ typedef struct {
 EncoreListed *encore_listed_new (const EncoreMediaId *id, const char *title);
 void encore_listed_free (EncoreListed *self);
 
+/* What people were shown last in each voice room, joined or not. */
+GHashTable *encore_lists_new (void);
+/* @listed: (element-type EncoreListed) */
+void encore_lists_set (GHashTable *self, guint64 room, GPtrArray *listed);
+/* @number: from 1.  Returns: (transfer none) (nullable) */
+const EncoreListed *encore_lists_get (GHashTable *self, guint64 room, guint number);
+
 G_END_DECLS

@@ -7,6 +7,9 @@
 
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
+#include "fetch/encore-ytdlp.h"
+
+#define USER_NAME_MAX 64 /* characters; people choose their names themselves */
 
 typedef struct {
   EncoreRequest *request;
@@ -33,7 +36,7 @@ request_copy (const EncoreRequest *from)
 {
   EncoreRequest *self = g_memdup2 (from, sizeof *from);
 
-  self->user_name = g_strdup (from->user_name);
+  self->user_name = encore_ytdlp_clean (from->user_name, USER_NAME_MAX);
   self->name = g_strdup (from->name);
   self->args = g_strdup (from->args);
   g_atomic_int_inc (&self->plugin->requests);
@@ -144,17 +147,21 @@ run_request (gpointer data)
     return G_SOURCE_REMOVE;
   if (open_all (self, &error)) {
     request->run (self, request);
-    return G_SOURCE_REMOVE;
+  } else {
+    g_warning ("store: %s", error->message);
+    g_autofree char *sentence = encore_text_error (error);
+    encore_answer (request, "%s", sentence);
   }
-  g_warning ("store: %s", error->message);
-  g_autofree char *sentence = encore_text_error (error);
-  encore_answer (request, "%s", sentence);
+  if (request->voice != 0)
+    encore_host_voice_done (self->host, request->voice_room, request->voice);
   return G_SOURCE_REMOVE;
 }
 
 static void
 close_all (EncorePlugin *self)
 {
+  if (self->cache != NULL) /* a chore may be in the middle of an audit */
+    encore_cache_interrupt (self->cache);
   g_hash_table_remove_all (self->rooms);
   g_clear_pointer (&self->fetch, encore_fetch_free);
   if (self->chores != NULL)
@@ -226,6 +233,7 @@ encore_plugin_new (const bot_host *host, GError **error)
   }
   self->rooms =
       g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) encore_room_free);
+  self->lists = encore_lists_new ();
   self->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->log_handler = g_log_set_handler (
       G_LOG_DOMAIN, G_LOG_LEVEL_MASK | G_LOG_FLAG_FATAL | G_LOG_FLAG_RECURSION, forward_log, self);
@@ -254,6 +262,7 @@ encore_plugin_free (EncorePlugin *self)
   g_clear_pointer (&self->loop, g_main_loop_unref);
   g_clear_pointer (&self->context, g_main_context_unref);
   g_hash_table_unref (self->rooms);
+  g_hash_table_unref (self->lists);
   g_hash_table_unref (self->tokens);
   g_free (self->registrations);
   g_log_remove_handler (G_LOG_DOMAIN, self->log_handler);

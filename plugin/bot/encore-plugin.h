@@ -55,6 +55,7 @@ struct EncorePlugin {
   EncorePlayout *playout;
   GThreadPool *chores;    /* one thread for long work on the cache */
   GHashTable *rooms;      /* voice room (gint64) -> EncoreRoom */
+  GHashTable *lists;      /* encore_lists_new() by voice room: what #n means */
   GHashTable *tokens;     /* "room/user" -> EncoreToken: confirmations asked for */
   gpointer registrations; /* [main] what the host calls us with, a block */
 };
@@ -63,7 +64,8 @@ struct EncorePlugin {
 EncorePlugin *encore_plugin_new (const bot_host *host, GError **error);
 /* [main] Ends all work and joins every thread. */
 void encore_plugin_free (EncorePlugin *self);
-/* [main] Opens the cache and GStreamer before the first command: by then the host has daemonised. */
+/* [main] Opens the cache and GStreamer before the first command: by then the host has daemonised.
+ */
 void encore_plugin_warm_up (EncorePlugin *self);
 /* [main] Takes CALL to the control thread.  @with_voice: the command needs a voice room. */
 void encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFunc run,

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "bot/encore-room.h"
 
+#include "bot/encore-heal.h"
 #include "bot/encore-text.h"
 
 #define HISTORY_MAX 50
@@ -23,7 +24,6 @@ struct EncoreRoom {
   gboolean paused;
   EncoreLoop loop;
   GPtrArray *history; /* EncoreListed, newest first */
-  GPtrArray *listed;  /* EncoreListed (nullable) */
   GSource *idle;      /* leaves the voice room when it fires */
   guint tracks;       /* our share of plugin->tracks */
 };
@@ -45,17 +45,25 @@ count_tracks (EncoreRoom *self)
 
 /* ---- leaving when nothing sounds for a while */
 
+static void
+remove_room (gpointer data)
+{
+  EncoreRoom *self = data;
+  const bot_id id = self->id;
+
+  g_hash_table_remove (self->plugin->rooms, &id);
+}
+
 static gboolean
 on_idle (gpointer data)
 {
   EncoreRoom *self = data;
-  const bot_id id = self->id;
   EncorePlugin *plugin = self->plugin;
 
+  if (!encore_host_voice_leave (plugin->host, self->id, remove_room, self))
+    return G_SOURCE_CONTINUE; /* somebody wants it just now */
   g_info ("room: leaving after %" G_GINT64_FORMAT " s without music",
           plugin->config->idle_leave_ms / 1000);
-  g_hash_table_remove (plugin->rooms, &id);
-  encore_host_voice_close (plugin->host, id);
   return G_SOURCE_REMOVE;
 }
 
@@ -435,9 +443,9 @@ on_failed (guint song, const GError *error, gpointer data)
   }
   if (song != self->song || self->current == NULL)
     return;
-  g_autofree char *sentence = encore_text_error (error);
   g_warning ("play: %s: %s", self->current->id.id, error->message);
-  say (self, "%s broke off: %s", encore_track_get_name (self->current), sentence);
+  say (self, "%s broke off.", encore_track_get_name (self->current));
+  encore_heal (self->plugin, self->chat, &self->current->id, encore_track_get_name (self->current));
   finish_current (self, "broke off");
   advance (self);
 }
@@ -512,6 +520,7 @@ encore_room_for (EncorePlugin *plugin, const EncoreRequest *request)
   self->history = g_ptr_array_new_with_free_func ((GDestroyNotify) encore_listed_free);
   open_voice (self, request->voice);
   g_hash_table_replace (plugin->rooms, &self->id, self);
+  set_idle (self, TRUE); /* perhaps what was asked for is no song */
   return self;
 }
 
@@ -525,7 +534,6 @@ encore_room_free (EncoreRoom *self)
   count_tracks (self);
   encore_queue_free (self->queue);
   g_ptr_array_unref (self->history);
-  g_clear_pointer (&self->listed, g_ptr_array_unref);
   g_free (self);
 }
 
@@ -679,19 +687,4 @@ GPtrArray *
 encore_room_get_history (EncoreRoom *self)
 {
   return self->history;
-}
-
-void
-encore_room_set_listed (EncoreRoom *self, GPtrArray *listed)
-{
-  g_clear_pointer (&self->listed, g_ptr_array_unref);
-  self->listed = g_ptr_array_ref (listed);
-}
-
-const EncoreListed *
-encore_room_get_listed (EncoreRoom *self, guint number)
-{
-  if (self->listed == NULL || number == 0 || number > self->listed->len)
-    return NULL;
-  return self->listed->pdata[number - 1];
 }

@@ -45,8 +45,5 @@ void encore_room_set_loop (EncoreRoom *self, EncoreLoop loop);
 
 /* Played songs, newest first. (element-type EncoreListed) */
 GPtrArray *encore_room_get_history (EncoreRoom *self);
-/* The list people were shown last. */
-void encore_room_set_listed (EncoreRoom *self, GPtrArray *listed);
-const EncoreListed *encore_room_get_listed (EncoreRoom *self, guint number);
 
 G_END_DECLS

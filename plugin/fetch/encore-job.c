@@ -13,22 +13,77 @@
 #include "fetch/encore-normalise.h"
 #include "fetch/encore-whole.h"
 
+#define LOOK_US (G_USEC_PER_SEC / 5)
 #define ROOM_BYTES (16 * 1024 * 1024) /* a song and its download, roughly */
 #define OPUS_NAME "song.opus"
 
 typedef struct {
   const EncoreJob *job;
   EncoreDownload *answer;
+  GCancellable *stop; /* ends the download: nobody wants it any more, or there is no room for it */
+  gint64 looked_us;
+  GError *full; /* (nullable) */
 } Watch;
+
+/* Others fill the disk as well: the room that was there at the beginning may be gone. */
+static void
+watch_room (Watch *watch)
+{
+  const EncoreDownload *answer = watch->answer;
+  const gint64 now_us = g_get_monotonic_time ();
+
+  if (watch->full != NULL || now_us < watch->looked_us + LOOK_US)
+    return;
+  watch->looked_us = now_us;
+  if (!encore_cache_room_for (watch->job->cache, MAX (answer->total_bytes - answer->done_bytes, 0),
+                              &watch->full))
+    g_cancellable_cancel (watch->stop);
+}
 
 static void
 on_change (gpointer data)
 {
-  const Watch *watch = data;
+  Watch *watch = data;
   const EncoreDownload *answer = watch->answer;
 
   watch->job->progress (answer->has_meta ? ENCORE_STAGE_DOWNLOAD : ENCORE_STAGE_RESOLVE,
                         answer->done_bytes, answer->total_bytes, answer->title, watch->job->data);
+  watch_room (watch);
+}
+
+static void
+pass_on (GCancellable *cancellable, gpointer stop)
+{
+  g_cancellable_cancel (stop);
+}
+
+static gboolean
+download (const EncoreJob *job, const char *dir, gint64 deadline_us, EncoreDownload *answer,
+          GError **error)
+{
+  g_autoptr (GCancellable) stop = g_cancellable_new ();
+  Watch watch = {.job = job, .answer = answer, .stop = stop};
+  g_autofree char *ytdlp_cache =
+      g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
+  const gulong handler =
+      job->cancellable != NULL
+          ? g_cancellable_connect (job->cancellable, G_CALLBACK (pass_on), stop, NULL)
+          : 0;
+
+  answer->changed = on_change;
+  answer->data = &watch;
+  const EncoreDownloadSpec spec = {job->config, &job->id,    dir, ytdlp_cache,
+                                   job->http,   deadline_us, stop};
+  const gboolean ok = encore_download_run (&spec, answer, error);
+  answer->changed = NULL;
+  if (handler != 0)
+    g_cancellable_disconnect (job->cancellable, handler);
+  if (watch.full == NULL)
+    return ok;
+  if (error != NULL)
+    g_clear_error (error);
+  g_propagate_error (error, watch.full);
+  return FALSE;
 }
 
 /* Size as announced, and the beginning of a media file. */
@@ -128,22 +183,15 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
        GError **error)
 {
   g_auto (EncoreDownload) answer = {0};
-  Watch watch = {job, &answer};
   const char *dir = encore_claim_get_dir (claim);
-  g_autofree char *ytdlp_cache =
-      g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
-  const EncoreDownloadSpec spec = {job->config, &job->id,        dir, ytdlp_cache, job->http,
-                                   deadline_us, job->cancellable};
   EncoreNormalised normalised = {0};
   gint64 then_us = g_get_monotonic_time ();
   const gint64 began_us = then_us;
 
-  answer.changed = on_change;
-  answer.data = &watch;
   if (!encore_cache_room_for (job->cache, MIN (job->config->max_bytes, ROOM_BYTES), error))
     return FALSE;
   job->progress (ENCORE_STAGE_RESOLVE, 0, 0, NULL, job->data);
-  if (!encore_download_run (&spec, &answer, error))
+  if (!download (job, dir, deadline_us, &answer, error))
     return FALSE;
   out->resolve_ms = answer.meta_us > 0 ? (answer.meta_us - began_us) / 1000 : 0;
   out->download_ms = since_ms (&then_us) - out->resolve_ms;

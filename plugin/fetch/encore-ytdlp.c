@@ -375,9 +375,13 @@ encore_download_by_ytdlp (const EncoreDownloadSpec *spec, EncoreDownload *out, G
 
   if (!run_song (spec, TRUE, out, &err_text, error))
     return FALSE;
-  if (out->file != NULL)
+  if (out->file != NULL && out->has_meta)
     return TRUE;
-  explain (spec->config, out, err_text, error);
+  if (out->file != NULL) /* without an id two songs would be one */
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
+                         "yt-dlp told no id that is one for what it downloaded");
+  else
+    explain (spec->config, out, err_text, error);
   return FALSE;
 }
 
@@ -390,7 +394,11 @@ encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GErro
     return FALSE;
   if (out->has_meta && out->media.ext != NULL)
     return TRUE;
-  explain (spec->config, out, err_text, error);
+  if (out->media.ext != NULL)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
+                         "yt-dlp told no id that is one for what it found");
+  else
+    explain (spec->config, out, err_text, error);
   return FALSE;
 }
 

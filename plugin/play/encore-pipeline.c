@@ -50,7 +50,8 @@ encore_pipeline_init (GError **error)
     return FALSE;
   if (bus != NULL)
     return TRUE;
-  bus = gst_bus_new ();
+  /* nobody polls it: without this it would open a pair of sockets */
+  bus = g_object_new (GST_TYPE_BUS, "enable-async", FALSE, NULL);
   gst_bus_set_sync_handler (bus, on_message, NULL, NULL);
   make_classes ();
   return TRUE;

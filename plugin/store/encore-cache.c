@@ -22,6 +22,9 @@
 #include "base/encore-media-id.h"
 #include "store/encore-cache-private.h"
 
+/* Others may be migrating, checking or rebuilding. */
+#define OPEN_PATIENCE_US (60 * G_USEC_PER_SEC)
+
 struct EncoreHandle {
   EncoreEntryInfo *info;
   int fd;
@@ -35,35 +38,85 @@ struct EncoreLease {
 
 /* ---- life */
 
+/* The database before the locks: who is alone finds it closed. */
+static void
+cache_free (EncoreCache *self)
+{
+  encore_db_close (self->db);
+  encore_locks_free (self->locks);
+  encore_layout_free (self->layout);
+  g_hash_table_unref (self->counts);
+  g_mutex_clear (&self->count_mutex);
+  g_cond_clear (&self->count_wake);
+  g_free (self);
+}
+
+/* Whoever is alone may migrate and rebuild; others come in when that is done. */
+static gboolean
+open_database (EncoreCache *self, GError **error)
+{
+  const gint64 deadline_us = g_get_monotonic_time () + OPEN_PATIENCE_US;
+  const gboolean writes = !self->options.read_only;
+  const int gate = writes ? encore_locks_enter_gate (self->locks, deadline_us, error) : -1;
+
+  if ((writes && gate < 0) || !encore_locks_join (self->locks, deadline_us, error)) {
+    if (gate >= 0)
+      close (gate);
+    return FALSE;
+  }
+  const EncoreDbOptions options = {.dir = self->layout->dir,
+                                   .read_only = !writes,
+                                   .small_blocks = self->layout->block_bytes > 0 &&
+                                                   self->layout->block_bytes < 4096,
+                                   .renew = self->options.rebuild,
+                                   .alone = writes && encore_locks_try_alone (self->locks),
+                                   .fill = encore_rebuild_fill,
+                                   .data = self};
+  self->db = encore_db_open (&options, error);
+  if (options.alone)
+    encore_locks_share (self->locks);
+  if (gate >= 0)
+    close (gate);
+  return self->db != NULL;
+}
+
+/* What is in the database and not in the files goes into the copy first, if it still can be read.
+ */
+static void
+copy_before_rebuild (const EncoreCacheOptions *options)
+{
+  EncoreCacheOptions as_it_is = *options;
+  g_autoptr (GError) error = NULL;
+
+  as_it_is.rebuild = FALSE;
+  EncoreCache *self = encore_cache_open (&as_it_is, &error);
+  if (self == NULL || !encore_backup_make (self, &error))
+    g_warning ("store: pins and counts are those of the weekly copy: %s", error->message);
+  encore_cache_close (self);
+}
+
 EncoreCache *
 encore_cache_open (const EncoreCacheOptions *options, GError **error)
 {
-  g_autoptr (EncoreLayout) layout = encore_layout_open (options->dir, options->read_only, error);
+  if (options->rebuild)
+    copy_before_rebuild (options);
+  EncoreLayout *layout = encore_layout_open (options->dir, options->read_only, error);
   if (layout == NULL)
     return NULL;
-  EncoreLocks *locks = encore_locks_new (layout->dirfd);
-  /* two processes that make a database at once get in each other's way in spite of busy_timeout */
-  const int gate = options->read_only ? -1 : encore_locks_enter_gate (locks);
-  const gboolean small_blocks = layout->block_bytes > 0 && layout->block_bytes < 4096;
-  EncoreDb *db = encore_db_open (layout->dir, options->read_only, small_blocks, error);
-  if (gate >= 0)
-    close (gate);
-  if (db == NULL) {
-    encore_locks_free (locks);
-    return NULL;
-  }
-
   EncoreCache *self = g_new0 (EncoreCache, 1);
   self->options = *options;
-  self->layout = g_steal_pointer (&layout);
-  self->options.dir = self->layout->dir;
-  self->db = db;
-  self->locks = locks;
+  self->layout = layout;
+  self->options.dir = layout->dir;
+  self->locks = encore_locks_new (layout->dirfd);
   self->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_mutex_init (&self->count_mutex);
   g_cond_init (&self->count_wake);
+  if (!open_database (self, error)) {
+    cache_free (self);
+    return NULL;
+  }
   if (!options->read_only)
-    encore_audit_recover (self);
+    encore_recover (self);
   return self;
 }
 
@@ -73,19 +126,28 @@ encore_cache_close (EncoreCache *self)
   if (self == NULL)
     return;
   encore_count_stop (self);
-  encore_locks_free (self->locks);
-  encore_db_close (self->db);
-  encore_layout_free (self->layout);
-  g_hash_table_unref (self->counts);
-  g_mutex_clear (&self->count_mutex);
-  g_cond_clear (&self->count_wake);
-  g_free (self);
+  cache_free (self);
 }
 
 const char *
 encore_cache_get_dir (EncoreCache *self)
 {
   return self->layout->dir;
+}
+
+void
+encore_cache_interrupt (EncoreCache *self)
+{
+  g_atomic_int_set (&self->interrupted, TRUE);
+}
+
+gboolean
+encore_cache_is_interrupted (EncoreCache *self, GError **error)
+{
+  if (!g_atomic_int_get (&self->interrupted))
+    return FALSE;
+  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED, "the cache is being closed");
+  return TRUE;
 }
 
 /* ---- rows as values */
@@ -148,6 +210,39 @@ look_up (EncoreCache *self, const char *id, GError **error)
   return info;
 }
 
+int
+encore_cache_row_state (EncoreCache *self, const char *id)
+{
+  int state = ENCORE_ROW_UNKNOWN;
+
+  g_mutex_lock (&self->db->read_mutex);
+  sqlite3_stmt *stmt =
+      encore_db_prepare (self->db->reader, NULL, "SELECT state FROM entry WHERE id = ?1", "s", id);
+  const int result = stmt != NULL ? sqlite3_step (stmt) : SQLITE_ERROR;
+  if (result == SQLITE_ROW)
+    state = sqlite3_column_int (stmt, 0);
+  else if (result == SQLITE_DONE)
+    state = ENCORE_ROW_NONE;
+  sqlite3_finalize (stmt);
+  g_mutex_unlock (&self->db->read_mutex);
+  return state;
+}
+
+char *
+encore_cache_source_ext (EncoreCache *self, const char *id)
+{
+  char *ext = NULL;
+
+  g_mutex_lock (&self->db->read_mutex);
+  sqlite3_stmt *stmt = encore_db_prepare (self->db->reader, NULL,
+                                          "SELECT src_ext FROM entry WHERE id = ?1", "s", id);
+  if (stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW)
+    ext = g_strdup (encore_db_text (stmt, 0));
+  sqlite3_finalize (stmt);
+  g_mutex_unlock (&self->db->read_mutex);
+  return ext;
+}
+
 static gboolean
 check_id (const char *id, GError **error)
 {
@@ -191,17 +286,23 @@ encore_handle_get_info (EncoreHandle *self)
 }
 
 /* The row's file, of the row's size; a row without it is no hit and heals by being fetched again.
- */
+ * A file that only cannot be opened now is not lost: who took it for a miss would remove it. */
 static EncoreHandle *
 open_entry (EncoreCache *self, EncoreEntryInfo *info, EncoreLocks *leased, GError **error)
 {
   struct stat st;
   const int fd = encore_layout_open_file (self->layout, ENCORE_KIND_OPUS, info->id, "opus");
+  const int saved = errno;
 
   if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size == info->opus_bytes) {
     EncoreHandle *handle = g_new (EncoreHandle, 1);
     *handle = (EncoreHandle){info, fd, leased};
     return handle;
+  }
+  if (fd < 0 && saved != ENOENT && saved != ELOOP) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "%s cannot be opened: %s", info->id,
+                 g_strerror (saved));
+    return NULL;
   }
   g_warning ("store: %s: the row is there but its file is not", info->id);
   g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s has lost its file", info->id);
@@ -218,7 +319,11 @@ try_get (EncoreCache *self, const char *id, char **real_id, GError **error)
   EncoreHandle *handle = NULL;
 
   if (locks != NULL && !encore_locks_lease (locks, id)) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is being evicted", id);
+    if (errno == EAGAIN || errno == EACCES)
+      g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is being evicted", id);
+    else
+      g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "%s cannot be leased: %s", id,
+                   g_strerror (errno));
     return NULL;
   }
   g_autoptr (EncoreEntryInfo) info = look_up (self, id, error);
@@ -306,7 +411,7 @@ encore_cache_forget_row (EncoreCache *self, const char *id, GError **error)
   const gboolean ok =
       encore_db_run (self->db, error,
                      "UPDATE entry SET state = 3, src_size = 0, opus_size = 0, owner = ''"
-                     " WHERE id = ?1 AND (access_count > 0 OR fail_until > unixepoch ())",
+                     " WHERE id = ?1 AND (access_count > 0 OR (" ENCORE_FAILURE_HOLDS "))",
                      "s", id) &&
       encore_db_run (self->db, error, "DELETE FROM entry WHERE id = ?1 AND state <> 3", "s", id) &&
       encore_db_run (self->db, error, "DELETE FROM words WHERE rowid = ?1", "i",
@@ -323,8 +428,8 @@ encore_cache_remove_files (EncoreCache *self, const char *id, gint64 *bytes, GEr
          encore_layout_remove (self->layout, ENCORE_KIND_AUDIO, id, bytes, error);
 }
 
-static gboolean
-mark_deleting (EncoreCache *self, const char *id, GError **error)
+gboolean
+encore_cache_mark_deleting (EncoreCache *self, const char *id, GError **error)
 {
   return encore_db_begin (self->db, error) &&
          encore_db_end (
@@ -333,11 +438,63 @@ mark_deleting (EncoreCache *self, const char *id, GError **error)
              error);
 }
 
+/* Through another state and back: the totals are kept by triggers on the state. */
+gboolean
+encore_cache_forget_source (EncoreCache *self, const char *id, GError **error)
+{
+  if (!encore_db_begin (self->db, error))
+    return FALSE;
+  const gboolean ok =
+      encore_db_run (self->db, error, "UPDATE entry SET state = 2 WHERE id = ?1", "s", id) &&
+      encore_db_run (self->db, error, "UPDATE entry SET src_size = 0, src_ext = '' WHERE id = ?1",
+                     "s", id) &&
+      encore_db_run (self->db, error, "UPDATE entry SET state = 1 WHERE id = ?1", "s", id);
+  return encore_db_end (self->db, ok, error);
+}
+
 gboolean
 encore_cache_drop (EncoreCache *self, const char *id, gint64 *bytes, GError **error)
 {
-  return mark_deleting (self, id, error) && encore_cache_remove_files (self, id, bytes, error) &&
+  return encore_cache_mark_deleting (self, id, error) &&
+         encore_cache_remove_files (self, id, bytes, error) &&
          encore_cache_forget_row (self, id, error);
+}
+
+gboolean
+encore_cache_write_ready (EncoreCache *self, EncoreDb *db, const char *id,
+                          const EncorePublish *what, const EncoreEntryInfo *sizes,
+                          const char *src_ext, gint64 plays, GError **error)
+{
+  const char *title = what->title != NULL ? what->title : "";
+  const char *artist = what->artist != NULL ? what->artist : "";
+  g_autofree char *prio = g_strdup_printf (
+      "UPDATE entry SET state = 1, owner = '', fail_code = '', fail_msg = '', fail_until = 0,"
+      " access_count = access_count + ?2, prio = %s WHERE id = ?1",
+      encore_evict_prio_sql (self));
+
+  /* a file that is taken in has no intent row, and the sizes of a ready row never change: the
+   * totals are kept by triggers on the state */
+  return encore_db_run (db, error,
+                        "INSERT INTO entry (id, state) VALUES (?1, 0)"
+                        " ON CONFLICT (id) DO UPDATE SET state = 0",
+                        "s", id) &&
+         encore_db_run (db, error,
+                        "UPDATE entry SET src_size = ?2, opus_size = ?3, src_ext = ?4, sha256 = ?5,"
+                        " title = ?6, artist = ?7, url = ?8, duration_ms = ?9, lufs = ?10,"
+                        " gain_db = ?11, max_packet = ?12, created_at = unixepoch (),"
+                        " last_access = unixepoch (),"
+                        " lived_at = (SELECT v FROM total WHERE k = 'lived') WHERE id = ?1",
+                        "siisssssiddi", id, sizes->src_bytes, sizes->opus_bytes, src_ext,
+                        sizes->sha256, title, artist, what->url != NULL ? what->url : "",
+                        what->duration_ms, what->loudness_lufs, what->gain_db,
+                        (gint64) what->max_packet_bytes) &&
+         encore_db_run (db, error, "UPDATE total SET v = v + 1 WHERE k = 'turn'", "") &&
+         encore_db_run (db, error, "UPDATE total SET v = v + ?1 WHERE k = 'plays'", "i", plays) &&
+         encore_db_run (db, error, prio, "si", id, plays) &&
+         encore_db_run (db, error,
+                        "INSERT OR REPLACE INTO words (rowid, id, title, artist)"
+                        " VALUES (?1, ?2, ?3, ?4)",
+                        "isss", words_rowid (id), id, title, artist);
 }
 
 gboolean
@@ -345,36 +502,9 @@ encore_cache_make_ready (EncoreCache *self, const char *id, const EncorePublish 
                          const EncoreEntryInfo *sizes, const char *src_ext, gint64 plays,
                          GError **error)
 {
-  g_autofree char *prio =
-      g_strdup_printf ("UPDATE entry SET state = 1, owner = '', fail_code = '', fail_msg = '',"
-                       " fail_until = 0, access_count = access_count + ?2, prio = %s WHERE id = ?1",
-                       encore_evict_prio_sql (self));
-
-  if (!encore_db_begin (self->db, error))
-    return FALSE;
-  gboolean ok =
-      /* a file that is adopted has no intent row: what an audit leaves half-done must not be undone
-       */
-      encore_db_run (self->db, error, "INSERT OR IGNORE INTO entry (id, state) VALUES (?1, 0)", "s",
-                     id) &&
-      encore_db_run (self->db, error,
-                     "UPDATE entry SET src_size = ?2, opus_size = ?3, src_ext = ?4, sha256 = ?5,"
-                     " title = ?6, artist = ?7, url = ?8, duration_ms = ?9, lufs = ?10,"
-                     " gain_db = ?11, max_packet = ?12, created_at = unixepoch (),"
-                     " last_access = unixepoch () WHERE id = ?1",
-                     "siisssssiddi", id, sizes->src_bytes, sizes->opus_bytes, src_ext,
-                     sizes->sha256, what->title != NULL ? what->title : "",
-                     what->artist != NULL ? what->artist : "", what->url != NULL ? what->url : "",
-                     what->duration_ms, what->loudness_lufs, what->gain_db,
-                     (gint64) what->max_packet_bytes) &&
-      encore_db_run (self->db, error, "UPDATE total SET v = v + 1 WHERE k = 'turn'", "") &&
-      encore_db_run (self->db, error, "UPDATE total SET v = v + ?1 WHERE k = 'plays'", "i",
-                     plays) &&
-      encore_db_run (self->db, error, prio, "si", id, plays) &&
-      encore_db_run (self->db, error,
-                     "INSERT OR REPLACE INTO words (rowid, id, title, artist)"
-                     " VALUES (?1, ?2, ?3, ?4)",
-                     "isss", words_rowid (id), id, what->title != NULL ? what->title : "",
-                     what->artist != NULL ? what->artist : "");
-  return encore_db_end (self->db, ok, error);
+  return encore_db_begin (self->db, error) &&
+         encore_db_end (
+             self->db,
+             encore_cache_write_ready (self, self->db, id, what, sizes, src_ext, plays, error),
+             error);
 }

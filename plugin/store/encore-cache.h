@@ -20,6 +20,9 @@ typedef struct EncoreClaim EncoreClaim; /* the right to fetch one id, the only o
 
 typedef enum { ENCORE_EVICT_GDSF, ENCORE_EVICT_LRU, ENCORE_EVICT_AGE } EncoreEvictPolicy;
 
+/* Long work goes on: DONE of TOTAL directories.  On the thread that does it. */
+typedef void (*EncoreCacheProgressFunc) (guint done, guint total, gpointer data);
+
 typedef struct {
   const char *dir; /* made (0700) if missing; refused: symlink, foreign owner, writable by others */
   gint64 max_size_bytes; /* 0: no limit */
@@ -27,6 +30,9 @@ typedef struct {
   gint64 max_age_ms;     /* 0: entries do not age */
   EncoreEvictPolicy policy;
   gboolean read_only; /* get(), list(), stats() only; nothing is made, counted or repaired */
+  gboolean rebuild;   /* the database is made again from the files; BUSY if others use the cache */
+  EncoreCacheProgressFunc progress; /* (nullable): of rebuilding and of audits */
+  gpointer progress_data;
 } EncoreCacheOptions;
 
 /* What is known of an entry.  Strings are owned by it, never NULL. */
@@ -63,6 +69,9 @@ EncoreCache *encore_cache_open (const EncoreCacheOptions *options, GError **erro
 /* Flushes counts.  Every handle and claim must have been freed. */
 void encore_cache_close (EncoreCache *self);
 const char *encore_cache_get_dir (EncoreCache *self);
+/* encore_cache_interrupt: audits, verifications and evictions that run in other threads end soon,
+ * with CANCELLED, and no new ones begin. */
+void encore_cache_interrupt (EncoreCache *self);
 
 /* ---- hit */
 
@@ -79,6 +88,7 @@ const EncoreEntryInfo *encore_handle_get_info (EncoreHandle *self);
 /* encore_cache_claim: waits until nobody else in any process works on ID, then looks again.
  * @deadline_us: of g_get_monotonic_time(), 0: none.  @out_hit: (out) (transfer full): set when
  * somebody published it meanwhile; the result is then NULL and ERROR is not set.
+ * Whoever had to wait while the fetch of another failed gets that failure, with its code.
  * Returns: a claim with its intent row written and an empty private directory.  The thread that
  * claims need not be the one that publishes. */
 EncoreClaim *encore_cache_claim (EncoreCache *self, const char *id, gint64 deadline_us,
@@ -143,8 +153,8 @@ GPtrArray *
 encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit, GError **error);
 /* encore_cache_list_after: at most LIMIT in the order of ids, from the first one after AFTER (NULL:
  * from the beginning): a walk through all that keeps nothing open in between. */
-GPtrArray *encore_cache_list_after (EncoreCache *self, const char *after, guint limit,
-                                    GError **error);
+GPtrArray *
+encore_cache_list_after (EncoreCache *self, const char *after, guint limit, GError **error);
 /* Titles and artists that contain all WORDS (untrusted; FTS5, prefix match on the last). */
 GPtrArray *encore_cache_find (EncoreCache *self, const char *words, guint limit, GError **error);
 gboolean encore_cache_pin (EncoreCache *self, const char *id, gboolean pinned, GError **error);
@@ -177,6 +187,12 @@ typedef struct {
 /* encore_cache_audit: rows and files made to agree.  @dry: only tell. */
 gboolean encore_cache_audit (EncoreCache *self, gboolean dry, EncoreAudit *out,
                              EncoreDecisionFunc decide, gpointer data, GError **error);
+
+/* encore_cache_verify: reads all of ID's opus file.  Returns: TRUE if each byte is as published (a
+ * row without a checksum gets one).  Damaged: CORRUPT, and unless @dry the file is in quarantine/
+ * (the last 8 are kept) and the song is fetched again when it is next played.  Errors: NOT_FOUND,
+ * BUSY while it is fetched, STORE: cannot be read now, nothing is changed; CANCELLED. */
+gboolean encore_cache_verify (EncoreCache *self, const char *id, gboolean dry, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreCache, encore_cache_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreHandle, encore_handle_free)

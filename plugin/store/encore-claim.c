@@ -4,10 +4,13 @@
 #include "config.h"
 #include "store/encore-cache.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/encore-media-id.h"
 #include "store/encore-cache-private.h"
+#include "store/encore-sum.h"
 #include "store/encore-mutant.h"
 
 /* One song may take a quarter of the cache, or a single mix would flush everything else. */
@@ -35,27 +38,58 @@ look_again (EncoreCache *self, const char *id, GError **error)
   return handle;
 }
 
+/* On a full disk the intent itself may not fit. */
+static gboolean
+intend_somehow (EncoreCache *self, const char *id, GError **error)
+{
+  g_autoptr (GError) full = NULL;
+
+  if (encore_cache_intend (self, id, &full))
+    return TRUE;
+  if (g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE))
+    return encore_evict_unjam (self, error) && encore_cache_intend (self, id, error);
+  g_propagate_error (error, g_steal_pointer (&full));
+  return FALSE;
+}
+
+/* Under the lock: is it there now, or known to fail?  TRUE: there is nothing to claim. */
+static gboolean
+is_settled (EncoreCache *self, const char *id, gboolean waited, EncoreHandle **out_hit,
+            GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (!encore_mutant ("no-recheck"))
+    *out_hit = look_again (self, id, &local);
+  /* what a lost database has left is not fetched a second time */
+  if (*out_hit == NULL && local == NULL && encore_audit_adopt (self, id))
+    *out_hit = look_again (self, id, &local);
+  /* whoever waited while somebody failed gets the same answer, not a failure of his own */
+  if (waited && *out_hit == NULL && local == NULL)
+    encore_cache_get_failure (self, id, NULL, &local);
+  if (local != NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  else if (*out_hit == NULL)
+    return FALSE;
+  return TRUE;
+}
+
 EncoreClaim *
 encore_cache_claim (EncoreCache *self, const char *id, gint64 deadline_us,
                     GCancellable *cancellable, EncoreHandle **out_hit, GError **error)
 {
-  g_autoptr (GError) local = NULL;
   gint64 bytes;
 
   *out_hit = NULL;
   g_return_val_if_fail (encore_id_is_stem (id), NULL);
-  g_autoptr (EncoreIdLock) lock =
-      encore_locks_acquire (self->locks, id, deadline_us, cancellable, error);
-  if (lock == NULL)
-    return NULL;
-  if (!encore_mutant ("no-recheck"))
-    *out_hit = look_again (self, id, &local);
-  if (local != NULL)
-    g_propagate_error (error, g_steal_pointer (&local));
-  if (*out_hit != NULL || (error != NULL && *error != NULL))
+  g_autoptr (EncoreIdLock) lock = encore_locks_try (self->locks, id);
+  const gboolean waited = lock == NULL;
+  if (waited)
+    lock = encore_locks_acquire (self->locks, id, deadline_us, cancellable, error);
+  if (lock == NULL || is_settled (self, id, waited, out_hit, error))
     return NULL;
   /* an earlier attempt may have been killed after its rename: we hold the lock, it is nobody's */
-  if ((!encore_mutant ("no-intent") && !encore_cache_intend (self, id, error)) ||
+  if ((!encore_mutant ("no-intent") && !intend_somehow (self, id, error)) ||
       !encore_cache_remove_files (self, id, &bytes, error))
     return NULL;
 
@@ -131,29 +165,46 @@ is_whole_name (const char *name)
   return name != NULL && *name != '\0' && strchr (name, '/') == NULL && *name != '.';
 }
 
+/* The files in place and durable. */
+static gboolean
+move_files (EncoreClaim *self, const char *id, const EncorePublish *what, const char *src_ext,
+            EncoreEntryInfo *sizes, GError **error)
+{
+  EncoreLayout *layout = self->cache->layout;
+
+  self->moved = TRUE;
+  return (what->source_name == NULL ||
+          encore_layout_publish (layout, self->private_name, what->source_name, ENCORE_KIND_AUDIO,
+                                 id, src_ext, &sizes->src_bytes, error)) &&
+         encore_layout_publish (layout, self->private_name, what->opus_name, ENCORE_KIND_OPUS, id,
+                                "opus", &sizes->opus_bytes, error);
+}
+
+static const char *
+choose_source_ext (const char *source_name)
+{
+  const char *dot = source_name != NULL ? strrchr (source_name, '.') : NULL;
+
+  return source_name == NULL ? "" : dot != NULL ? dot + 1 : "bin";
+}
+
 /* The files in place and durable, the row ready. */
 static gboolean
 publish_as (EncoreClaim *self, const char *id, const EncorePublish *what, GError **error)
 {
-  EncoreLayout *layout = self->cache->layout;
   EncoreEntryInfo sizes = {0};
-  const char *src_ext = "";
-  g_autofree char *sum =
-      encore_layout_sum_private (layout, self->private_name, what->opus_name, error);
+  const char *src_ext = choose_source_ext (what->source_name);
+  const int fd =
+      encore_layout_open_private (self->cache->layout, self->private_name, what->opus_name, error);
 
-  if (sum == NULL)
+  if (fd < 0)
     return FALSE;
+  /* the disk works while we count; the sync that follows is the shorter for it */
+  sync_file_range (fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  g_autofree char *sum = encore_sum_file (fd, error);
+  close (fd);
   sizes.sha256 = sum;
-  self->moved = TRUE;
-  if (what->source_name != NULL) {
-    const char *dot = strrchr (what->source_name, '.');
-    src_ext = dot != NULL ? dot + 1 : "bin";
-    if (!encore_layout_publish (layout, self->private_name, what->source_name, ENCORE_KIND_AUDIO,
-                                id, src_ext, &sizes.src_bytes, error))
-      return FALSE;
-  }
-  if (!encore_layout_publish (layout, self->private_name, what->opus_name, ENCORE_KIND_OPUS, id,
-                              "opus", &sizes.opus_bytes, error))
+  if (sum == NULL || !move_files (self, id, what, src_ext, &sizes, error))
     return FALSE;
   const gint64 limit = self->cache->options.max_size_bytes;
   if (limit > 0 && sizes.opus_bytes + sizes.src_bytes > limit / ENTRY_SHARE) {
@@ -251,7 +302,7 @@ encore_cache_get_failure (EncoreCache *self, const char *id, gint64 *retry_after
   sqlite3_stmt *stmt =
       encore_db_prepare (self->db->reader, NULL,
                          "SELECT fail_code, fail_msg, fail_until - unixepoch () FROM entry"
-                         " WHERE id = ?1 AND state <> 1 AND fail_until > unixepoch ()",
+                         " WHERE id = ?1 AND state <> 1 AND " ENCORE_FAILURE_HOLDS,
                          "s", id);
   if (stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW) {
     code = encore_error_from_name (encore_db_text (stmt, 0));

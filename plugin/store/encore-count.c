@@ -7,20 +7,22 @@
 #define BEHIND_US (5 * G_USEC_PER_SEC)
 #define BEHIND_IDS 256
 
-/* Prepared once for all: with many ids most of the time would go into the parser. */
+/* Prepared once for all: with many ids most of the time would go into the parser.  A song that was
+ * evicted meanwhile is remembered with its plays, too. */
 static gboolean
 write_counts (EncoreCache *self, GHashTable *counts, GError **error)
 {
   g_autofree char *sql = g_strdup_printf (
       "UPDATE entry SET access_count = access_count + ?2, last_access = unixepoch (),"
-      " prio = %s WHERE id = ?1 AND state = 1",
+      " lived_at = (SELECT v FROM total WHERE k = 'lived'), prio = %s WHERE id = ?1",
       encore_evict_prio_sql (self));
   g_autoptr (EncoreStmt) update = NULL;
   GHashTableIter iter;
   gpointer id, plays;
   gint64 total = 0;
 
-  if (!encore_db_run (self->db, error, "UPDATE total SET v = v + 1 WHERE k = 'turn'", ""))
+  if (!encore_evict_live (self, error) ||
+      !encore_db_run (self->db, error, "UPDATE total SET v = v + 1 WHERE k = 'turn'", ""))
     return FALSE;
   update = encore_db_prepare (self->db->writer, error, sql, "");
   if (update == NULL)
@@ -106,6 +108,8 @@ count_thread (gpointer data)
     g_autoptr (GError) error = NULL;
     if (!encore_cache_flush (self, &error))
       g_warning ("store: counts are kept in memory: %s", error->message);
+    else if (!g_atomic_int_get (&self->interrupted))
+      encore_backup_if_due (self);
     g_mutex_lock (&self->count_mutex);
   }
   g_mutex_unlock (&self->count_mutex);

@@ -3,23 +3,54 @@
 #include "config.h"
 #include "store/encore-db.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/encore-mutant.h"
 #include "store/encore-schema.h"
 
 #define BUSY_TIMEOUT_MS 10000
+/* Checked at every open, which takes 7 ms at this size; a larger one only when there is a reason.
+ */
+#define SMALL_BYTES (4 * 1024 * 1024)
+#define SUSPECT "-suspect"
 
 static const char LOOKUP[] =
     "SELECT id, src_size, opus_size, sha256, title, artist, url, duration_ms, lufs, gain_db,"
     " max_packet, access_count, created_at, last_access, pinned FROM entry"
     " WHERE id = coalesce ((SELECT target FROM alias WHERE alias.id = ?1), ?1) AND state = 1";
 
+static gboolean
+is_damage (int code)
+{
+  return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+}
+
+/* Not believed now, a dying disk says the same of a sound database; but looked into at the next
+ * open. */
+static void
+note_suspicion (sqlite3 *db)
+{
+  const char *name = sqlite3_db_filename (db, "main");
+  g_autofree char *path = name != NULL && *name != '\0' ? g_strconcat (name, SUSPECT, NULL) : NULL;
+  const int fd = path != NULL ? open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+
+  if (fd >= 0)
+    close (fd);
+}
+
 gboolean
 encore_db_fail (sqlite3 *db, GError **error, const char *what)
 {
   const int code = sqlite3_errcode (db);
 
+  if (is_damage (code))
+    note_suspicion (db);
   g_set_error (error, ENCORE_ERROR,
                (code & 0xff) == SQLITE_FULL ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
                "encore.db: %s: %s", what, sqlite3_errmsg (db));
@@ -105,51 +136,233 @@ encore_db_end (EncoreDb *self, gboolean ok, GError **error)
   return ok;
 }
 
+/* ---- opening */
+
+/* *CODE (out): of SQLite, when it fails. */
 static sqlite3 *
-open_connection (const char *path, gboolean read_only, gboolean small_blocks, GError **error)
+open_connection (const char *path, gboolean read_only, gboolean small_blocks, int *code,
+                 GError **error)
 {
   sqlite3 *db = NULL;
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
                     (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-  g_autofree char *pragmas =
-      g_strdup_printf ("PRAGMA journal_mode = %s; PRAGMA synchronous = %s; PRAGMA mmap_size = 0;"
-                       "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;"
-                       "PRAGMA cell_size_check = ON",
-                       small_blocks ? "TRUNCATE" : "WAL",
-                       encore_mutant ("sync-normal") ? "NORMAL" : "FULL");
+  g_autofree char *pragmas = g_strdup_printf (
+      "PRAGMA journal_mode = %s; PRAGMA synchronous = %s; PRAGMA mmap_size = 0;"
+      "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;"
+      "PRAGMA cell_size_check = ON",
+      small_blocks ? "TRUNCATE" : "WAL", encore_mutant ("sync-normal") ? "NORMAL" : "FULL");
 
-  if (sqlite3_open_v2 (path, &db, flags, NULL) != SQLITE_OK) {
-    encore_db_fail (db, error, "open");
-    sqlite3_close (db);
-    return NULL;
+  *code = sqlite3_open_v2 (path, &db, flags, NULL);
+  if (*code == SQLITE_OK) {
+    sqlite3_extended_result_codes (db, 1);
+    sqlite3_busy_timeout (db, BUSY_TIMEOUT_MS);
+    sqlite3_db_config (db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config (db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    *code = read_only ? SQLITE_OK : sqlite3_exec (db, pragmas, NULL, NULL, NULL);
   }
-  sqlite3_extended_result_codes (db, 1);
-  sqlite3_busy_timeout (db, BUSY_TIMEOUT_MS);
-  sqlite3_db_config (db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-  sqlite3_db_config (db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-  if (!read_only && sqlite3_exec (db, pragmas, NULL, NULL, NULL) != SQLITE_OK) {
-    encore_db_fail (db, error, "configure");
-    sqlite3_close (db);
-    return NULL;
+  if (*code == SQLITE_OK)
+    return db;
+  encore_db_fail (db, error, "open");
+  sqlite3_close (db);
+  return NULL;
+}
+
+sqlite3 *
+encore_db_connect (const char *path, GError **error)
+{
+  int code;
+
+  return open_connection (path, TRUE, FALSE, &code, error);
+}
+
+gint64
+encore_db_number (sqlite3 *db, const char *sql, gint64 missing)
+{
+  g_autoptr (EncoreStmt) stmt = encore_db_prepare (db, NULL, sql, "");
+
+  return stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW ? sqlite3_column_int64 (stmt, 0)
+                                                           : missing;
+}
+
+/* Damage that SQLite reports is the file's own when all of it can be read. */
+static gboolean
+can_be_read (const char *path)
+{
+  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  g_autofree char *buf = g_malloc (1 << 16);
+  gssize n = -1;
+
+  if (fd < 0)
+    return FALSE;
+  while ((n = read (fd, buf, 1 << 16)) > 0)
+    ;
+  close (fd);
+  return n == 0;
+}
+
+gboolean
+encore_db_is_sound (sqlite3 *db, gboolean thorough, gboolean *proven)
+{
+  const char *check = thorough ? "PRAGMA integrity_check (1)" : "PRAGMA quick_check (1)";
+  sqlite3_stmt *stmt = NULL;
+  int code = sqlite3_prepare_v2 (db, check, -1, &stmt, NULL);
+  gboolean ok = FALSE, wrong = FALSE;
+
+  if (code == SQLITE_OK && (code = sqlite3_step (stmt)) == SQLITE_ROW) {
+    ok = strcmp (encore_db_text (stmt, 0), "ok") == 0;
+    wrong = !ok;
   }
-  return db;
+  sqlite3_finalize (stmt);
+  *proven = (wrong || is_damage (code)) && can_be_read (sqlite3_db_filename (db, "main"));
+  return ok;
+}
+
+static gint64
+size_of (const char *path, const char *suffix)
+{
+  g_autofree char *name = g_strconcat (path, suffix, NULL);
+  struct stat st;
+
+  return lstat (name, &st) == 0 ? st.st_size : -1;
+}
+
+typedef enum { CHECK_NOTHING, CHECK_QUICKLY, CHECK_THOROUGHLY } Check;
+
+static Check
+choose_check (const char *path)
+{
+  if (size_of (path, SUSPECT) >= 0 || size_of (path, "") < SMALL_BYTES)
+    return CHECK_THOROUGHLY;
+  if (size_of (path, "-wal") > 0 || size_of (path, "-journal") > 0)
+    return CHECK_QUICKLY; /* not closed by the last one who had it */
+  return CHECK_NOTHING;
+}
+
+/* The damaged database is kept for whoever wants to look into it; only the last one. */
+static gboolean
+set_aside (const char *dir, const char *path, const char *why, GError **error)
+{
+  g_autofree char *aside =
+      g_strdup_printf ("%s.corrupt-%" G_GINT64_FORMAT, path, g_get_real_time () / G_USEC_PER_SEC);
+  static const char *const siblings[] = {"-wal", "-shm", "-journal", SUSPECT};
+  g_autoptr (GDir) entries = g_dir_open (dir, 0, NULL);
+  const char *name;
+
+  while (entries != NULL && (name = g_dir_read_name (entries)) != NULL) {
+    g_autofree char *old = g_build_filename (dir, name, NULL);
+    if (g_str_has_prefix (name, "encore.db.corrupt-"))
+      unlink (old);
+  }
+  if (rename (path, aside) < 0) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
+                 "encore.db is damaged and cannot be set aside: %s", g_strerror (errno));
+    return FALSE;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (siblings); i++) {
+    g_autofree char *sibling = g_strconcat (path, siblings[i], NULL);
+    unlink (sibling);
+  }
+  g_warning ("store: the database %s: kept as %s", why, aside);
+  return TRUE;
+}
+
+typedef enum { FOUND_SOUND, FOUND_DAMAGED, FOUND_UNREADABLE } Finding;
+
+/* DB (nullable), CODE: of opening PATH.  Unless it is sound the connection has to be closed:
+ * reading the file by other means has dropped SQLite's locks on it. */
+static Finding
+look_into (sqlite3 *db, const char *path, Check check, int code)
+{
+  gboolean proven;
+
+  if (db == NULL)
+    return is_damage (code) && can_be_read (path) ? FOUND_DAMAGED : FOUND_UNREADABLE;
+  if (!encore_db_is_sound (db, check == CHECK_THOROUGHLY, &proven))
+    return proven ? FOUND_DAMAGED : FOUND_UNREADABLE;
+  if (!encore_schema_is_sound (db, check == CHECK_THOROUGHLY))
+    return can_be_read (path) ? FOUND_DAMAGED : FOUND_UNREADABLE;
+  g_autofree char *suspect = g_strconcat (path, SUSPECT, NULL);
+  unlink (suspect);
+  return FOUND_SOUND;
+}
+
+/* Only who is alone looks, and only damage that is beyond doubt moves the database. */
+static gboolean
+open_or_renew (EncoreDb *self, const EncoreDbOptions *o, const char *path, GError **error)
+{
+  const Check check = o->alone ? choose_check (path) : CHECK_NOTHING;
+  g_autoptr (GError) local = NULL;
+  Finding finding = FOUND_SOUND;
+  int code;
+
+  self->writer = open_connection (path, FALSE, o->small_blocks, &code, &local);
+  if (check != CHECK_NOTHING || (o->alone && self->writer == NULL))
+    finding = look_into (self->writer, path, check, code);
+  if (o->renew && self->writer != NULL)
+    finding = FOUND_DAMAGED;
+  if (self->writer != NULL && finding == FOUND_SOUND)
+    return TRUE;
+  sqlite3_close (self->writer);
+  self->writer = NULL;
+  if (finding == FOUND_DAMAGED) {
+    if (!set_aside (o->dir, path, o->renew ? "is renewed as was asked" : "is damaged", error))
+      return FALSE;
+    self->writer = open_connection (path, FALSE, o->small_blocks, &code, error);
+    return self->writer != NULL;
+  }
+  if (local == NULL)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
+                         "encore.db cannot be checked: the disk does not give it");
+  else
+    g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+static gboolean
+open_writer (EncoreDb *self, const EncoreDbOptions *o, const char *path, GError **error)
+{
+  if (o->renew && !o->alone) {
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_BUSY,
+                         "others use the cache: its database cannot be made again now");
+    return FALSE;
+  }
+  return open_or_renew (self, o, path, error) && encore_schema_migrate (self, o, error);
+}
+
+/* SQLite would say of a link only that it cannot be opened. */
+static gboolean
+check_file (const char *path, gboolean read_only, GError **error)
+{
+  struct stat st;
+  const char *why = NULL;
+
+  if (lstat (path, &st) < 0)
+    why = read_only ? "is not there: no cache" : NULL; /* it will be made */
+  else if (!S_ISREG (st.st_mode))
+    why = "is refused: it is a symbolic link or no file";
+  else if (st.st_uid != geteuid ())
+    why = "is refused: it belongs to another user";
+  else if (st.st_mode & 022)
+    why = "is refused: it can be written by others (chmod go-w)";
+  if (why != NULL)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "%s %s", path, why);
+  return why == NULL;
 }
 
 EncoreDb *
-encore_db_open (const char *dir, gboolean read_only, gboolean small_blocks, GError **error)
+encore_db_open (const EncoreDbOptions *o, GError **error)
 {
-  g_autofree char *path = g_build_filename (dir, "encore.db", NULL);
+  g_autofree char *path = g_build_filename (o->dir, "encore.db", NULL);
   g_autoptr (EncoreDb) self = g_new0 (EncoreDb, 1);
+  int code;
 
   g_mutex_init (&self->write_mutex);
   g_mutex_init (&self->read_mutex);
-  if (!read_only) {
-    self->writer = open_connection (path, FALSE, small_blocks, error);
-    if (self->writer == NULL || !encore_schema_migrate (self, error))
-      return NULL;
-  }
-  self->reader = open_connection (path, read_only, small_blocks, error);
-  if (self->reader == NULL)
+  if (!check_file (path, o->read_only, error) ||
+      (!o->read_only && !open_writer (self, o, path, error)))
+    return NULL;
+  self->reader = open_connection (path, o->read_only, o->small_blocks, &code, error);
+  if (self->reader == NULL || (o->read_only && !encore_schema_check (self->reader, error)))
     return NULL;
   if (sqlite3_prepare_v3 (self->reader, LOOKUP, -1, SQLITE_PREPARE_PERSISTENT, &self->lookup,
                           NULL) != SQLITE_OK) {

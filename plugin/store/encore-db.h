@@ -26,12 +26,36 @@ typedef struct {
   sqlite3_stmt *lookup; /* reader's, prepared once: the hit path */
 } EncoreDb;
 
-/* encore_db_open: DIR/encore.db, made and migrated if need be.  @small_blocks: the file system's
- * blocks are below 4 KiB, where a full disk would kill us by SIGBUS in WAL's shared memory.
- * Errors: STORE in words (newer version, damaged, locked). */
-EncoreDb *
-encore_db_open (const char *dir, gboolean read_only, gboolean small_blocks, GError **error);
+/* Puts what is known of the files into a database that is made new, within the transaction that
+ * makes it. */
+typedef gboolean (*EncoreDbFillFunc) (EncoreDb *db, gpointer data, GError **error);
+
+typedef struct {
+  const char *dir;
+  gboolean read_only;
+  gboolean
+      small_blocks; /* below 4 KiB: a full disk would kill us by SIGBUS in WAL's shared memory */
+  gboolean alone;   /* nobody else uses the cache: what is old or damaged may be replaced */
+  gboolean renew;   /* as if it were damaged */
+  EncoreDbFillFunc fill;
+  gpointer data;
+} EncoreDbOptions;
+
+/* encore_db_open: DIR/encore.db, made, migrated or, when it is damaged beyond doubt, set aside as
+ * encore.db.corrupt-TIME and made anew.  It is checked when it is small, after an end that was not
+ * clean, and when something looked wrong while it was used.
+ * Errors: STORE in words (newer or older version in use, damaged, locked, a link). */
+EncoreDb *encore_db_open (const EncoreDbOptions *options, GError **error);
 void encore_db_close (EncoreDb *self);
+
+/* encore_db_connect: one more connection for long reading, which keeps nobody from a lookup; to be
+ * closed with sqlite3_close(). */
+sqlite3 *encore_db_connect (const char *path, GError **error);
+/* encore_db_number: first column of the first row; MISSING without one. */
+gint64 encore_db_number (sqlite3 *db, const char *sql, gint64 missing);
+/* encore_db_is_sound: PRAGMA quick_check, or with THOROUGH integrity_check, says ok.  *PROVEN
+ * (out): if not, the bytes are wrong, not the disk. */
+gboolean encore_db_is_sound (sqlite3 *db, gboolean thorough, gboolean *proven);
 
 /* encore_db_begin: takes the writer.  On FALSE nothing is held. */
 gboolean encore_db_begin (EncoreDb *self, GError **error);

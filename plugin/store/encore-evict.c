@@ -15,7 +15,14 @@
 
 #define BATCH 32
 #define LOW_WATER 0.95
-#define RESERVE "reserve"
+/* What a disk that was full has to have before work goes on. */
+#define UNJAM_BYTES (4 * 1024 * 1024)
+/* However long nobody looked, or however far the clock was set: no more than this has been lived.
+ */
+#define LIVED_AT_ONCE_S (7 * 24 * 3600)
+/* Songs that are gone are remembered, up to this many times the songs that are there. */
+#define HISTORY_SHARE 4
+#define HISTORY_MIN 10000
 
 const char *
 encore_evict_prio_sql (const EncoreCache *self)
@@ -159,77 +166,169 @@ is_free_enough (EncoreCache *self, gint64 target)
   return encore_layout_get_free (self->layout) >= target;
 }
 
+/* Would even an empty cache leave so much free? */
+static gboolean
+can_be_had (EncoreCache *self, gint64 wanted)
+{
+  return encore_layout_get_free (self->layout) + total_bytes (self) >= wanted;
+}
+
 static gboolean
 never_enough (EncoreCache *self, gint64 target)
 {
   return FALSE;
 }
 
-/* Evicts in the order of SQL until ENOUGH; busy ones are passed over.  Returns: how many, -1. */
-static gint64
-evict_until (EncoreCache *self, const char *sql, EnoughFunc enough, gint64 target,
-             const char *reason, gint64 *freed, EncoreDecisionFunc decide, gpointer data,
-             GError **error)
-{
-  gint64 removed = 0, busy = 0;
+/* What is evicted, until when, and who is told. */
+typedef struct {
+  const char *sql; /* id, bytes, prio in the order of eviction; ?1 how many after the first ?2 */
+  EnoughFunc enough;
+  gint64 target;
+  const char *reason;
+  EncoreDecisionFunc decide;
+  gpointer data;
+  gint64 removed, busy, freed; /* (out) */
+  double last_prio;
+} Eviction;
 
-  while (!enough (self, target)) {
-    g_autoptr (GPtrArray) victims = list_victims (self, sql, busy, error);
-    if (victims == NULL)
-      return -1;
-    if (victims->len == 0)
-      break;
-    for (guint i = 0; i < victims->len && !enough (self, target); i++) {
-      const Victim *victim = victims->pdata[i];
-      g_autoptr (GError) local = NULL;
-      gint64 bytes = 0;
-      const gboolean gone =
-          encore_evict_one (self, victim->id, is_ready_and_unpinned, &bytes, &local);
-      if (g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
-        continue; /* somebody else was faster */
-      if (!gone && !g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_BUSY)) {
-        g_propagate_error (error, g_steal_pointer (&local));
-        return -1;
-      }
-      if (gone)
-        raise_clock (self, victim->prio);
-      *(gone ? &removed : &busy) += 1;
-      if (gone && freed != NULL)
-        *freed += bytes;
-      if (decide != NULL)
-        decide (victim->id, gone, victim->bytes, gone ? reason : "it is playing, queued or fetched",
-                data);
-    }
+static gboolean
+evict_victim (EncoreCache *self, Eviction *work, const Victim *victim, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  gint64 bytes = 0;
+  const gboolean gone = encore_evict_one (self, victim->id, is_ready_and_unpinned, &bytes, &local);
+
+  if (g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
+    return TRUE; /* somebody else was faster */
+  if (!gone && !g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_BUSY)) {
+    g_propagate_error (error, g_steal_pointer (&local));
+    return FALSE;
   }
-  return removed;
+  *(gone ? &work->removed : &work->busy) += 1;
+  if (gone) {
+    work->freed += bytes;
+    work->last_prio = MAX (work->last_prio, victim->prio);
+  }
+  if (work->decide != NULL)
+    work->decide (victim->id, gone, victim->bytes,
+                  gone ? work->reason : "it is playing, queued or fetched", work->data);
+  return TRUE;
+}
+
+/* Batch by batch; busy ones are passed over. */
+static gboolean
+evict_until (EncoreCache *self, Eviction *work, GError **error)
+{
+  gboolean ok = TRUE, more = TRUE;
+
+  while (ok && more && !work->enough (self, work->target)) {
+    g_autoptr (GPtrArray) victims = list_victims (self, work->sql, work->busy, error);
+    const gint64 before = work->removed;
+    ok = victims != NULL;
+    more = ok && victims->len > 0;
+    for (guint i = 0; ok && more && i < victims->len && !work->enough (self, work->target); i++)
+      ok = !encore_cache_is_interrupted (self, error) &&
+           evict_victim (self, work, victims->pdata[i], error);
+    if (work->removed > before)
+      raise_clock (self, work->last_prio);
+  }
+  return ok;
+}
+
+/* On a disk that is really full not even the transactions of an eviction fit: then the reserve is
+ * given up, and made again afterwards. */
+static gboolean
+evict_somehow (EncoreCache *self, Eviction *work, GError **error)
+{
+  g_autoptr (GError) full = NULL;
+
+  if (evict_until (self, work, &full))
+    return TRUE;
+  if (!g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE)) {
+    g_propagate_error (error, g_steal_pointer (&full));
+    return FALSE;
+  }
+  encore_layout_give_reserve (self->layout);
+  const gboolean ok = evict_until (self, work, error);
+  encore_layout_keep_reserve (self->layout);
+  return ok;
 }
 
 #define BY_PRIO \
   "SELECT id, src_size + opus_size, prio FROM entry WHERE state = 1 AND pinned = 0" \
   " ORDER BY prio LIMIT ?1 OFFSET ?2"
 
-static gint64
-evict_aged (EncoreCache *self, EncoreDecisionFunc decide, gpointer data, GError **error)
+/* Seconds lived, not told: a clock that jumps ages nothing by more than a week, and one that goes
+ * back nothing at all.  Within a transaction. */
+gboolean
+encore_evict_live (EncoreCache *self, GError **error)
+{
+  return encore_db_run (self->db, error,
+                        "UPDATE total SET v = v + max (0, min (?1, unixepoch () -"
+                        " (SELECT v FROM total WHERE k = 'seen')))"
+                        " WHERE k = 'lived' AND (SELECT v FROM total WHERE k = 'seen') > 0",
+                        "i", (gint64) LIVED_AT_ONCE_S) &&
+         encore_db_run (self->db, error, "UPDATE total SET v = unixepoch () WHERE k = 'seen'", "");
+}
+
+static gboolean
+evict_aged (EncoreCache *self, Eviction *work, GError **error)
 {
   g_autofree char *sql = g_strdup_printf (
       "SELECT id, src_size + opus_size, prio FROM entry WHERE state = 1 AND pinned = 0"
-      " AND last_access < unixepoch () - %" G_GINT64_FORMAT
-      " ORDER BY last_access LIMIT ?1 OFFSET ?2",
+      " AND lived_at < (SELECT v FROM total WHERE k = 'lived') - %" G_GINT64_FORMAT
+      " ORDER BY lived_at LIMIT ?1 OFFSET ?2",
       self->options.max_age_ms / 1000);
 
   if (self->options.max_age_ms == 0)
-    return 0;
-  return evict_until (self, sql, never_enough, 0, "nobody played it for max_age", NULL, decide,
-                      data, error);
+    return TRUE;
+  if (!encore_db_begin (self->db, error) ||
+      !encore_db_end (self->db, encore_evict_live (self, error), error))
+    return FALSE;
+  *work = (Eviction){.sql = sql,
+                     .enough = never_enough,
+                     .reason = "nobody played it for max_age",
+                     .decide = work->decide,
+                     .data = work->data};
+  return evict_somehow (self, work, error);
+}
+
+static gboolean
+evict_to_size (EncoreCache *self, gint64 target, Eviction *work, GError **error)
+{
+  *work = (Eviction){.sql = BY_PRIO,
+                     .enough = is_small_enough,
+                     .target = target,
+                     .reason = "it was worth least when the limit was passed",
+                     .decide = work->decide,
+                     .data = work->data};
+  return evict_somehow (self, work, error);
 }
 
 /* min_free may be passed by others: then the low-water mark is theirs, too. */
-static gint64
-evict_for_free (EncoreCache *self, gint64 wanted, EncoreDecisionFunc decide, gpointer data,
-                GError **error)
+static gboolean
+evict_for_free (EncoreCache *self, gint64 wanted, Eviction *work, GError **error)
 {
-  return evict_until (self, BY_PRIO, is_free_enough, wanted, "the disk has less than min_free left",
-                      NULL, decide, data, error);
+  *work = (Eviction){.sql = BY_PRIO,
+                     .enough = is_free_enough,
+                     .target = wanted,
+                     .reason = "the disk has less than min_free left",
+                     .decide = work->decide,
+                     .data = work->data};
+  return evict_somehow (self, work, error);
+}
+
+/* Counts that cannot be written must not keep an eviction from making the room they need. */
+static gboolean
+flush_first (EncoreCache *self, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (encore_cache_flush (self, &local) ||
+      g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }
 
 gint64
@@ -237,37 +336,39 @@ encore_cache_evict (EncoreCache *self, gint64 to_bytes, EncoreDecisionFunc decid
                     GError **error)
 {
   const gint64 limit = self->options.max_size_bytes;
-  gint64 target = to_bytes;
+  gint64 target = to_bytes, removed = 0;
+  Eviction work = {.decide = decide, .data = data};
 
-  if (!encore_cache_flush (self, error))
+  if (!flush_first (self, error) || !evict_aged (self, &work, error))
     return -1;
-  const gint64 aged = evict_aged (self, decide, data, error);
-  if (aged < 0)
-    return -1;
+  removed += work.removed;
   if (to_bytes < 0)
     target = limit > 0 && total_bytes (self) > limit ? (gint64) (limit * LOW_WATER) : G_MAXINT64;
-  const gint64 by_size =
-      evict_until (self, BY_PRIO, is_small_enough, target,
-                   "it was worth least when the limit was passed", NULL, decide, data, error);
-  if (by_size < 0)
+  if (!evict_to_size (self, target, &work, error))
     return -1;
-  const gint64 by_free = evict_for_free (self, self->options.min_free_bytes, decide, data, error);
-  return by_free < 0 ? -1 : aged + by_size + by_free;
+  removed += work.removed;
+  if (!can_be_had (self, self->options.min_free_bytes))
+    return removed;
+  if (!evict_for_free (self, self->options.min_free_bytes, &work, error))
+    return -1;
+  return removed + work.removed;
 }
 
 gint64
 encore_cache_clear (EncoreCache *self, gint64 *out_bytes, EncoreDecisionFunc decide, gpointer data,
                     GError **error)
 {
-  gint64 freed = 0;
+  Eviction work = {.sql = BY_PRIO,
+                   .enough = never_enough,
+                   .reason = "an admin emptied the cache",
+                   .decide = decide,
+                   .data = data};
 
-  if (!encore_cache_flush (self, error))
+  if (!flush_first (self, error) || !evict_somehow (self, &work, error))
     return -1;
-  const gint64 removed = evict_until (self, BY_PRIO, never_enough, 0, "an admin emptied the cache",
-                                      &freed, decide, data, error);
   if (out_bytes != NULL)
-    *out_bytes = freed;
-  return removed;
+    *out_bytes = work.freed;
+  return work.removed;
 }
 
 static void
@@ -277,11 +378,31 @@ log_decision (const char *id, gboolean removed, gint64 bytes, const char *reason
     g_info ("cleanup: removed %s (%" G_GINT64_FORMAT " bytes) because %s", id, bytes, reason);
 }
 
+/* The songs stay where they are too few to help: it is others who fill the disk. */
+gboolean
+encore_evict_unjam (EncoreCache *self, GError **error)
+{
+  const gint64 min_free = self->options.min_free_bytes;
+  const gint64 wanted = can_be_had (self, min_free) ? MAX (min_free, UNJAM_BYTES) : UNJAM_BYTES;
+  Eviction work = {.decide = log_decision};
+
+  if (!can_be_had (self, wanted)) {
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE,
+                         "the disk of the cache is full, and not of songs");
+    return FALSE;
+  }
+  encore_layout_give_reserve (self->layout);
+  const gboolean ok = evict_for_free (self, wanted, &work, error);
+  encore_layout_keep_reserve (self->layout);
+  return ok;
+}
+
 gboolean
 encore_cache_room_for (EncoreCache *self, gint64 bytes, GError **error)
 {
   const gint64 limit = self->options.max_size_bytes;
   const gint64 wanted = self->options.min_free_bytes + bytes;
+  Eviction work = {.decide = log_decision};
 
   if (limit > 0 && total_bytes (self) + bytes > limit &&
       encore_cache_evict (self, MAX ((gint64) (limit * LOW_WATER) - bytes, 0), log_decision, NULL,
@@ -289,17 +410,29 @@ encore_cache_room_for (EncoreCache *self, gint64 bytes, GError **error)
     return FALSE;
   if (is_free_enough (self, wanted))
     return TRUE;
-  /* on a disk that is really full not even the transactions of an eviction fit */
-  if (encore_layout_get_free (self->layout) == 0)
-    unlinkat (self->layout->dirfd, RESERVE, 0);
   /* where not even an empty cache would make room the songs stay: it is others who fill the disk */
-  if (encore_layout_get_free (self->layout) + total_bytes (self) >= wanted) {
-    if (evict_for_free (self, wanted, log_decision, NULL, error) < 0)
-      return FALSE;
-    if (is_free_enough (self, wanted))
-      return TRUE;
-  }
+  if (can_be_had (self, wanted) && !evict_for_free (self, wanted, &work, error))
+    return FALSE;
+  if (is_free_enough (self, wanted))
+    return TRUE;
   g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE,
                "the disk of the cache has less than min_free left");
   return FALSE;
+}
+
+/* ---- what is remembered */
+
+gboolean
+encore_evict_trim_history (EncoreCache *self, GError **error)
+{
+  return encore_db_run (self->db, error,
+                        "DELETE FROM entry WHERE state = 3 AND access_count = 0"
+                        " AND NOT (" ENCORE_FAILURE_HOLDS ")",
+                        "") &&
+         encore_db_run (self->db, error,
+                        "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE state = 3"
+                        " ORDER BY last_access LIMIT max (0,"
+                        " (SELECT count (*) FROM entry WHERE state = 3) -"
+                        " max (?1, ?2 * (SELECT v FROM total WHERE k = 'entries'))))",
+                        "ii", (gint64) HISTORY_MIN, (gint64) HISTORY_SHARE);
 }

@@ -15,8 +15,10 @@
 #include "base/encore-media-id.h"
 #include "store/encore-mutant.h"
 
+#define QUARANTINE "quarantine"
+#define QUARANTINED 8
+#define RESERVE "reserve"
 #define RESERVE_BYTES (2 * 1024 * 1024)
-#define SUM_BYTES (1 << 16)
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static const char *const KINDS[ENCORE_N_KINDS] = {"opus", "audio"};
@@ -92,7 +94,7 @@ make_shards (int kind_fd, gboolean *made, GError **error)
 {
   gboolean new_ones = FALSE;
 
-  for (guint shard = 0; shard < 256; shard++) {
+  for (guint shard = 0; shard < ENCORE_LAYOUT_SHARDS; shard++) {
     char name[3];
     g_snprintf (name, sizeof name, "%02x", shard);
     if (!ensure_dir (kind_fd, name, &new_ones, error))
@@ -135,17 +137,29 @@ make_file (EncoreLayout *self, const char *name, const char *content, GError **e
   return ok;
 }
 
-/* Given up when the disk is so full that not even an eviction can be committed. */
-static void
-make_reserve (EncoreLayout *self)
+void
+encore_layout_keep_reserve (const EncoreLayout *self)
 {
-  const int fd = openat (self->dirfd, "reserve", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  struct stat st;
 
+  if (fstatat (self->dirfd, RESERVE, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode) &&
+      st.st_size == RESERVE_BYTES)
+    return;
+  const int fd = openat (self->dirfd, RESERVE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
     return;
-  if (posix_fallocate (fd, 0, RESERVE_BYTES) != 0)
+  if (posix_fallocate (fd, 0, RESERVE_BYTES) != 0) {
     g_debug ("store: no room for the reserve");
+    unlinkat (self->dirfd, RESERVE, 0);
+  }
   close (fd);
+}
+
+void
+encore_layout_give_reserve (const EncoreLayout *self)
+{
+  if (unlinkat (self->dirfd, RESERVE, 0) == 0)
+    g_warning ("store: the disk is full: the reserve is given up so that others can be evicted");
 }
 
 /* Asked of a file that is always there: a probe of our own could be removed by a peer that cleans
@@ -166,7 +180,7 @@ make_all (EncoreLayout *self, gboolean made, GError **error)
                   "Signature: 8a477f597d28d172789f06886806bc55\n# Encore's music cache\n", error) ||
       !make_file (self, "locks", "", error))
     return FALSE;
-  make_reserve (self);
+  encore_layout_keep_reserve (self);
   return !made || fsync (self->dirfd) == 0 || fail (error, "cannot sync", self->dir);
 }
 
@@ -260,7 +274,7 @@ shard_path (EncoreKind kind, guint shard)
 char *
 encore_layout_shard (EncoreKind kind, const char *id)
 {
-  return shard_path (kind, encore_id_hash (id) & 0xff);
+  return shard_path (kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
 }
 
 int
@@ -315,20 +329,46 @@ list_files (const EncoreLayout *self, DIR *dir, const char *id)
   return errno == 0 ? g_steal_pointer (&names) : NULL;
 }
 
+static DIR *
+open_shard_of (const EncoreLayout *self, EncoreKind kind, const char *id)
+{
+  const int fd = encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+
+  if (dir == NULL && fd >= 0)
+    close (fd);
+  return dir;
+}
+
+gint64
+encore_layout_find_source (const EncoreLayout *self, const char *id, char **ext)
+{
+  DIR *dir = open_shard_of (self, ENCORE_KIND_AUDIO, id);
+  g_autoptr (GPtrArray) names = dir != NULL ? list_files (self, dir, id) : NULL;
+  g_autofree char *found = NULL;
+  struct stat st = {0};
+
+  if (names == NULL) {
+    if (dir != NULL)
+      closedir (dir);
+    return -1;
+  }
+  if (names->len == 1 && fstatat (dirfd (dir), names->pdata[0], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+      S_ISREG (st.st_mode) && st.st_size > 0)
+    encore_layout_parse (self, names->pdata[0], &found, ext);
+  closedir (dir);
+  return found != NULL ? st.st_size : 0;
+}
+
 gboolean
 encore_layout_remove (const EncoreLayout *self, EncoreKind kind, const char *id, gint64 *bytes,
                       GError **error)
 {
-  const int fd = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
-  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  DIR *dir = open_shard_of (self, kind, id);
   gboolean ok;
 
-  if (dir == NULL) {
-    fail (error, "cannot open the shard of", id);
-    if (fd >= 0)
-      close (fd);
-    return FALSE;
-  }
+  if (dir == NULL)
+    return fail (error, "cannot open the shard of", id);
   g_autoptr (GPtrArray) names = list_files (self, dir, id);
   ok = names != NULL || fail (error, "cannot list the shard of", id);
   for (guint i = 0; ok && i < names->len; i++)
@@ -338,6 +378,54 @@ encore_layout_remove (const EncoreLayout *self, EncoreKind kind, const char *id,
     ok = fsync (dirfd (dir)) == 0 || fail (error, "cannot sync the directory of", id);
   closedir (dir);
   return ok;
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Names begin with their time. */
+static void
+keep_last (int fd, guint keep)
+{
+  DIR *dir = fdopendir (dup (fd));
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  const struct dirent *entry;
+
+  if (dir == NULL)
+    return;
+  while ((entry = readdir (dir)) != NULL)
+    if (*entry->d_name != '.')
+      g_ptr_array_add (names, g_strdup (entry->d_name));
+  g_ptr_array_sort (names, compare_names);
+  for (guint i = 0; i + keep < names->len; i++)
+    unlinkat (fd, names->pdata[i], 0);
+  closedir (dir);
+}
+
+void
+encore_layout_quarantine (const EncoreLayout *self, const char *id)
+{
+  const int shard =
+      encore_layout_open_shard (self, ENCORE_KIND_OPUS, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
+  gboolean made;
+  const int fd = ensure_dir (self->dirfd, QUARANTINE, &made, NULL)
+                     ? open_dir (self->dirfd, QUARANTINE, NULL)
+                     : -1;
+  g_autofree char *name = encore_layout_name (self, id, "opus");
+  g_autofree char *kept =
+      g_strdup_printf ("%" G_GINT64_FORMAT "-%s", g_get_real_time () / G_USEC_PER_SEC, name);
+
+  if (shard >= 0 && fd >= 0 && linkat (shard, name, fd, kept, 0) == 0)
+    g_warning ("store: %s is damaged: kept as " QUARANTINE "/%s", id, kept);
+  if (fd >= 0) {
+    keep_last (fd, QUARANTINED);
+    close (fd);
+  }
+  if (shard >= 0)
+    close (shard);
 }
 
 char *
@@ -394,8 +482,19 @@ make_durable (int fd, const char *name, gint64 *bytes, GError **error)
     return FALSE;
   }
   *bytes = st.st_size;
-  return encore_mutant ("no-fdatasync") || fdatasync (fd) == 0 ||
-         fail (error, "cannot sync", name);
+  return encore_mutant ("no-fdatasync") || fdatasync (fd) == 0 || fail (error, "cannot sync", name);
+}
+
+int
+encore_layout_open_private (const EncoreLayout *self, const char *private_name, const char *name,
+                            GError **error)
+{
+  g_autofree char *path = g_strconcat (private_name, "/", name, NULL);
+  const int fd = openat (self->tmpfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+  if (fd < 0)
+    fail (error, "cannot open", path);
+  return fd;
 }
 
 gboolean
@@ -405,15 +504,16 @@ encore_layout_publish (const EncoreLayout *self, const char *private_name, const
 {
   g_autofree char *from = g_strconcat (private_name, "/", name, NULL);
   g_autofree char *to = encore_layout_name (self, id, ext);
-  const int fd = openat (self->tmpfd, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  const int fd = encore_layout_open_private (self, private_name, name, error);
 
   if (fd < 0)
-    return fail (error, "cannot open", from);
+    return FALSE;
   gboolean ok = make_durable (fd, from, bytes, error);
   close (fd);
   if (!ok)
     return FALSE;
-  const int shard = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
+  const int shard =
+      encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   if (shard < 0)
     return fail (error, "cannot open the shard of", id);
   ok = (renameat (self->tmpfd, from, shard, to) == 0 || fail (error, "cannot move", from)) &&
@@ -427,7 +527,8 @@ gboolean
 encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
                          GError **error)
 {
-  const int shard = encore_layout_open_shard (self, kind, encore_id_hash (id) & 0xff);
+  const int shard =
+      encore_layout_open_shard (self, kind, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
   const gboolean ok = fdatasync (fd) == 0 && shard >= 0 && fsync (shard) == 0;
 
   if (!ok)
@@ -435,42 +536,6 @@ encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *
   if (shard >= 0)
     close (shard);
   return ok;
-}
-
-char *
-encore_layout_sum (int fd, GError **error)
-{
-  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
-  g_autofree guint8 *buf = g_malloc (SUM_BYTES);
-  gint64 at = 0;
-  gssize n;
-
-  while ((n = pread (fd, buf, SUM_BYTES, at)) > 0) {
-    g_checksum_update (sum, buf, n);
-    at += n;
-  }
-  if (n < 0) {
-    fail (error, "cannot read", "a file");
-    return NULL;
-  }
-  return g_strdup (g_checksum_get_string (sum));
-}
-
-char *
-encore_layout_sum_private (const EncoreLayout *self, const char *private_name, const char *name,
-                           GError **error)
-{
-  g_autofree char *path = g_strconcat (private_name, "/", name, NULL);
-  const int fd = openat (self->tmpfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  char *sum = NULL;
-
-  if (fd < 0) {
-    fail (error, "cannot open", path);
-    return NULL;
-  }
-  sum = encore_layout_sum (fd, error);
-  close (fd);
-  return sum;
 }
 
 gint64

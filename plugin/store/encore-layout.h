@@ -13,6 +13,8 @@
 
 G_BEGIN_DECLS
 
+#define ENCORE_LAYOUT_SHARDS 256 /* directories below opus/ and below audio/ */
+
 typedef enum { ENCORE_KIND_OPUS, ENCORE_KIND_AUDIO, ENCORE_N_KINDS } EncoreKind;
 
 typedef struct {
@@ -40,25 +42,34 @@ int encore_layout_open_shard (const EncoreLayout *self, EncoreKind kind, guint s
 /* encore_layout_open_file: read-only.  Returns: -1 with errno; ELOOP for a symlink. */
 int encore_layout_open_file (const EncoreLayout *self, EncoreKind kind, const char *id,
                              const char *ext);
+/* encore_layout_find_source: the one file of ID below audio/.  Returns: its bytes, *EXT (out)
+ * (transfer full); 0 when there is none or more than one, -1 when it cannot be told. */
+gint64 encore_layout_find_source (const EncoreLayout *self, const char *id, char **ext);
 /* Every file of ID below KIND is removed, durably; *BYTES grows by what was freed.  On FALSE some
  * may be left. */
 gboolean encore_layout_remove (const EncoreLayout *self, EncoreKind kind, const char *id,
                                gint64 *bytes, GError **error);
+/* The opus file of ID gets a second name in quarantine/, of which the last 8 are kept.  Never
+ * fails: it is only for looking into. */
+void encore_layout_quarantine (const EncoreLayout *self, const char *id);
 /* A fresh private directory below tmp/, "<id>.<pid>-<n>".  (transfer full) (nullable) */
 char *encore_layout_make_private (EncoreLayout *self, const char *id, GError **error);
 /* tmp/NAME with all in it; *BYTES grows by what was freed. */
 gboolean encore_layout_remove_private (const EncoreLayout *self, const char *name, gint64 *bytes);
+/* encore_layout_open_private: tmp/PRIVATE/NAME, read-only.  Returns: -1 with ERROR. */
+int encore_layout_open_private (const EncoreLayout *self, const char *private_name,
+                                const char *name, GError **error);
 /* encore_layout_publish: makes tmp/PRIVATE/NAME durable and moves it to its place. */
 gboolean encore_layout_publish (const EncoreLayout *self, const char *private_name,
                                 const char *name, EncoreKind kind, const char *id, const char *ext,
                                 gint64 *bytes, GError **error);
-/* The sha256 of a file in hex.  (transfer full) */
-char *encore_layout_sum (int fd, GError **error);
-char *encore_layout_sum_private (const EncoreLayout *self, const char *private_name,
-                                 const char *name, GError **error);
 /* encore_layout_sync_file: the file FD of ID, as it is and where it is, is durable. */
 gboolean encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
                                   GError **error);
+/* The reserve: bytes to give up when the disk is so full that not even an eviction can be
+ * committed. keep: makes it again if there is room. */
+void encore_layout_keep_reserve (const EncoreLayout *self);
+void encore_layout_give_reserve (const EncoreLayout *self);
 /* Bytes free to us on the file system. */
 gint64 encore_layout_get_free (const EncoreLayout *self);
 

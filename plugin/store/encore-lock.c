@@ -13,7 +13,9 @@
 
 #define FIRST_WAIT_US 1000
 #define LONGEST_WAIT_US 32000
+#define USERS ((off_t) 0x7000000000000000)
 #define OPEN_GATE ((off_t) 0x7000000000000001)
+#define BACKUP ((off_t) 0x7000000000000002)
 
 /* One id somebody in this process works on or waits for. */
 typedef struct {
@@ -27,6 +29,7 @@ struct EncoreLocks {
   int dirfd;
   GMutex mutex;
   GHashTable *slots; /* id -> Slot */
+  int users_fd;      /* our share of USERS, or -1 */
   GMutex lease_mutex;
   GHashTable *leases; /* byte (gint64) -> how many */
   int lease_fd;       /* -1 until the first */
@@ -44,6 +47,7 @@ encore_locks_new (int dirfd)
   EncoreLocks *self = g_new0 (EncoreLocks, 1);
 
   self->dirfd = dirfd;
+  self->users_fd = -1;
   g_mutex_init (&self->mutex);
   self->slots = g_hash_table_new (g_str_hash, g_str_equal);
   g_mutex_init (&self->lease_mutex);
@@ -56,6 +60,8 @@ void
 encore_locks_free (EncoreLocks *self)
 {
   g_assert (g_hash_table_size (self->slots) == 0);
+  if (self->users_fd >= 0)
+    close (self->users_fd);
   g_hash_table_unref (self->slots);
   g_mutex_clear (&self->mutex);
   g_hash_table_unref (self->leases);
@@ -73,16 +79,32 @@ fetch_byte (const char *id)
   return (off_t) ((encore_id_hash (id) & G_GUINT64_CONSTANT (0x1fffffffffffffff)) << 1);
 }
 
+static int
+open_locks (EncoreLocks *self, short type)
+{
+  const int fd = openat (self->dirfd, "locks", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+  if (fd >= 0 || type != F_RDLCK || (errno != EROFS && errno != EACCES))
+    return fd;
+  return openat (self->dirfd, "locks", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static gboolean
+is_left_out (off_t byte)
+{
+  return byte < USERS && encore_mutant (byte & 1 ? "no-lease" : "no-lock");
+}
+
 /* A new description with TYPE on BYTE; -1 with errno, EAGAIN when another has it. */
 static int
 lock_byte (EncoreLocks *self, off_t byte, short type)
 {
   struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-  const int fd = openat (self->dirfd, "locks", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = open_locks (self, type);
 
   if (fd < 0)
     return -1;
-  if (encore_mutant (byte & 1 ? "no-lease" : "no-lock") || fcntl (fd, F_OFD_SETLK, &lock) == 0)
+  if (is_left_out (byte) || fcntl (fd, F_OFD_SETLK, &lock) == 0)
     return fd;
   const int saved = errno == EACCES ? EAGAIN : errno;
   close (fd);
@@ -139,19 +161,62 @@ encore_locks_try_unleased (EncoreLocks *self, const char *id)
   return lock_byte (self, fetch_byte (id) | 1, F_WRLCK);
 }
 
-int
-encore_locks_enter_gate (EncoreLocks *self)
+/* Tries BYTE until DEADLINE_US: a process that was stopped while it held it holds nobody up. */
+static int
+lock_byte_until (EncoreLocks *self, off_t byte, short type, gint64 deadline_us, GError **error)
 {
-  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = OPEN_GATE, .l_len = 1};
-  const int fd = openat (self->dirfd, "locks", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  int result = -1;
+  int fd;
 
-  if (fd < 0)
-    return -1;
-  do
-    result = fcntl (fd, F_OFD_SETLKW, &lock);
-  while (result < 0 && errno == EINTR);
+  while ((fd = lock_byte (self, byte, type)) < 0 && errno == EAGAIN &&
+         g_get_monotonic_time () < deadline_us)
+    g_usleep (FIRST_WAIT_US);
+  if (fd < 0 && errno == EAGAIN)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE,
+                         "another process has been opening or repairing the cache for too long");
+  else if (fd < 0)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "the file locks cannot be locked: %s",
+                 g_strerror (errno));
   return fd;
+}
+
+int
+encore_locks_try_backup (EncoreLocks *self)
+{
+  return lock_byte (self, BACKUP, F_WRLCK);
+}
+
+int
+encore_locks_enter_gate (EncoreLocks *self, gint64 deadline_us, GError **error)
+{
+  return lock_byte_until (self, OPEN_GATE, F_WRLCK, deadline_us, error);
+}
+
+gboolean
+encore_locks_join (EncoreLocks *self, gint64 deadline_us, GError **error)
+{
+  self->users_fd = lock_byte_until (self, USERS, F_RDLCK, deadline_us, error);
+  return self->users_fd >= 0;
+}
+
+/* The lock of a description is converted, not added to. */
+static gboolean
+convert_users (EncoreLocks *self, short type)
+{
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = USERS, .l_len = 1};
+
+  return fcntl (self->users_fd, F_OFD_SETLK, &lock) == 0;
+}
+
+gboolean
+encore_locks_try_alone (EncoreLocks *self)
+{
+  return convert_users (self, F_WRLCK);
+}
+
+void
+encore_locks_share (EncoreLocks *self)
+{
+  convert_users (self, F_RDLCK);
 }
 
 /* ---- threads of this process */

@@ -4,7 +4,8 @@
  *
  *   byte 2h      fetch and delete (exclusive)
  *   byte 2h + 1  play lease (shared; the evictor tries it exclusively)
- *   open gate    held while the database is opened, made or migrated
+ *   open gate    held (exclusive) while the database is opened, made, migrated or rebuilt
+ *   users        held (shared) as long as the cache is open; exclusive means: nobody else is here
  *
  * Each exclusive acquisition has its own open file description (OFD locks), so two threads of one
  * process exclude each other like two processes do.  All leases of a process share one, counted by
@@ -23,9 +24,18 @@ typedef struct EncoreIdLock EncoreIdLock; /* fetch lock of one id, held */
 EncoreLocks *encore_locks_new (int dirfd);
 void encore_locks_free (EncoreLocks *self);
 
-/* encore_locks_enter_gate: waits for others that open the cache.  Returns: a descriptor to close.
- */
-int encore_locks_enter_gate (EncoreLocks *self);
+/* encore_locks_enter_gate: waits for others that open the cache, at most until DEADLINE_US.
+ * Returns: a descriptor to close; -1 with ERROR (DEADLINE, STORE). */
+int encore_locks_enter_gate (EncoreLocks *self, gint64 deadline_us, GError **error);
+/* encore_locks_join: we use the cache until encore_locks_free().  Waits at most until DEADLINE_US
+ * for somebody who wants to be alone.  Errors: DEADLINE, STORE. */
+gboolean encore_locks_join (EncoreLocks *self, gint64 deadline_us, GError **error);
+/* encore_locks_try_alone: nobody else, in any process, has joined; and nobody can until
+ * encore_locks_share(). */
+gboolean encore_locks_try_alone (EncoreLocks *self);
+void encore_locks_share (EncoreLocks *self);
+/* Only one makes a copy of the database.  Returns: a descriptor to close, -1. */
+int encore_locks_try_backup (EncoreLocks *self);
 
 /* encore_locks_acquire: waits (1 to 32 ms between tries), at most until DEADLINE_US (0: for ever).
  * Errors: DEADLINE, CANCELLED, STORE. */

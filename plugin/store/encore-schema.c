@@ -5,7 +5,11 @@
  * pending or a deleting row.  History rows keep counts and remembered failures of songs that are
  * not there.
  *
- * Version 1 was never released.  2: first. */
+ * Version 1 was never released.  2: first.  3: a clock that is lived, not told, and what aging and
+ * the trimming of history look for.
+ *
+ * A version is never changed once it was released: a new one gets a list of its own, and new
+ * databases go through all of them. */
 #include "config.h"
 #include "store/encore-schema.h"
 
@@ -60,51 +64,169 @@ static const char *const CREATE_2[] = {
     NULL,
 };
 
-static gint64
-read_number (EncoreDb *db, const char *sql)
-{
-  g_autoptr (EncoreStmt) stmt = encore_db_prepare (db->writer, NULL, sql, "");
+/* `lived` counts the seconds in which the cache was used (encore-evict.c); `seen` is the Unix time
+ * at which it was last advanced. */
+static const char *const MIGRATE_3[] = {
+    "ALTER TABLE entry ADD COLUMN lived_at INTEGER NOT NULL DEFAULT 0", /* at the last play */
+    "INSERT INTO total VALUES ('lived', 0), ('seen', 0)",
+    "CREATE INDEX entry_lived ON entry (lived_at) WHERE state = 1 AND pinned = 0",
+    "CREATE INDEX entry_history ON entry (last_access) WHERE state = 3",
+    NULL,
+};
 
-  return stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW ? sqlite3_column_int64 (stmt, 0) : -1;
-}
+static const char *const *const VERSIONS[ENCORE_SCHEMA_VERSION + 1] = {
+    [2] = CREATE_2,
+    [3] = MIGRATE_3,
+};
 
 static gboolean
-create_2 (EncoreDb *db, GError **error)
+run_all (EncoreDb *db, const char *const *sql, GError **error)
 {
-  for (const char *const *sql = CREATE_2; *sql != NULL; sql++)
+  for (; *sql != NULL; sql++)
     if (!encore_db_run (db, error, *sql, ""))
       return FALSE;
   return TRUE;
 }
 
-/* Under the writer's transaction. */
 static gboolean
-migrate (EncoreDb *db, GError **error)
+set_version (EncoreDb *db, int version, GError **error)
 {
-  const gint64 version = read_number (db, "PRAGMA user_version");
-  const gint64 application = read_number (db, "PRAGMA application_id");
+  g_autofree char *sql = g_strdup_printf ("PRAGMA user_version = %d", version);
 
-  if (version == ENCORE_SCHEMA_VERSION && application == ENCORE_APPLICATION_ID)
-    return TRUE;
-  if (version > ENCORE_SCHEMA_VERSION) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
-                 "encore.db was written by a newer Encore (version %d, this one knows %d)",
-                 (int) version, ENCORE_SCHEMA_VERSION);
+  return encore_db_run (db, error, sql, "");
+}
+
+/* The files are taken in within the same transaction: a database that is there knows them. */
+static gboolean
+make (EncoreDb *db, const EncoreDbOptions *options, GError **error)
+{
+  gboolean ok = TRUE;
+
+  if (!encore_db_begin (db, error))
     return FALSE;
+  for (int version = 2; ok && version <= ENCORE_SCHEMA_VERSION; version++)
+    ok = run_all (db, VERSIONS[version], error);
+  ok = ok && encore_db_run (db, error, "PRAGMA application_id = 1164862322", "") &&
+       options->fill (db, options->data, error) && set_version (db, ENCORE_SCHEMA_VERSION, error);
+  return encore_db_end (db, ok, error);
+}
+
+static gboolean
+migrate (EncoreDb *db, int from, GError **error)
+{
+  for (int version = from + 1; version <= ENCORE_SCHEMA_VERSION; version++) {
+    if (!encore_db_begin (db, error))
+      return FALSE;
+    const gboolean ok = run_all (db, VERSIONS[version], error) && set_version (db, version, error);
+    if (!encore_db_end (db, ok, error))
+      return FALSE;
+    g_info ("store: encore.db is of version %d now", version);
   }
-  if (version != 0 || application != 0) {
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "encore.db is not Encore's");
-    return FALSE;
-  }
-  return create_2 (db, error) &&
-         encore_db_run (db, error, "PRAGMA application_id = 1164862322", "") &&
-         encore_db_run (db, error, "PRAGMA user_version = 2", "");
+  return TRUE;
+}
+
+/* ---- is it what we made? */
+
+static const char SCHEMA_TEXT[] =
+    "SELECT group_concat (type || name || tbl_name || coalesce (sql, ''), char (10))"
+    " FROM (SELECT * FROM sqlite_schema ORDER BY type, name)";
+
+static char *
+read_text (sqlite3 *db, const char *sql)
+{
+  g_autoptr (EncoreStmt) stmt = encore_db_prepare (db, NULL, sql, "");
+
+  return stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW ? g_strdup (encore_db_text (stmt, 0))
+                                                           : NULL;
+}
+
+/* The schema as this program makes it. */
+static char *
+make_schema_text (void)
+{
+  EncoreDb model = {0};
+  char *text = NULL;
+  gboolean ok = sqlite3_open (":memory:", &model.writer) == SQLITE_OK;
+
+  for (int version = 2; ok && version <= ENCORE_SCHEMA_VERSION; version++)
+    ok = run_all (&model, VERSIONS[version], NULL);
+  if (ok)
+    text = read_text (model.writer, SCHEMA_TEXT);
+  sqlite3_close (model.writer);
+  return text;
+}
+
+/* The words' own check is a command of FTS5 that looks like a write. */
+static gboolean
+are_words_sound (sqlite3 *db)
+{
+  const gboolean ok =
+      sqlite3_exec (db, "BEGIN; INSERT INTO words (words) VALUES ('integrity-check')", NULL, NULL,
+                    NULL) == SQLITE_OK;
+
+  sqlite3_exec (db, "ROLLBACK", NULL, NULL, NULL);
+  return ok;
 }
 
 gboolean
-encore_schema_migrate (EncoreDb *db, GError **error)
+encore_schema_is_sound (sqlite3 *db, gboolean thorough)
 {
-  G_STATIC_ASSERT (ENCORE_APPLICATION_ID == 1164862322 && ENCORE_SCHEMA_VERSION == 2);
+  const gint64 version = encore_db_number (db, "PRAGMA user_version", -1);
 
-  return encore_db_begin (db, error) && encore_db_end (db, migrate (db, error), error);
+  if (version == 0) /* new; or not, and its first page is damaged */
+    return encore_db_number (db, "SELECT count (*) FROM sqlite_schema", -1) == 0;
+  if (version != ENCORE_SCHEMA_VERSION)
+    return TRUE; /* refused or migrated */
+  g_autofree char *expected = make_schema_text ();
+  g_autofree char *found = read_text (db, SCHEMA_TEXT);
+  if (expected == NULL)
+    return TRUE; /* no memory: nothing is proven */
+  return g_strcmp0 (expected, found) == 0 &&
+         encore_db_number (db,
+                           "SELECT count (*) = 7 AND sum (k IN ('entries', 'bytes', 'plays', 'L',"
+                           " 'turn', 'lived', 'seen') AND typeof (v) IN ('integer', 'real')) = 7"
+                           " FROM total",
+                           0) == 1 &&
+         (!thorough || are_words_sound (db));
+}
+
+gboolean
+encore_schema_check (sqlite3 *db, GError **error)
+{
+  const gint64 version = encore_db_number (db, "PRAGMA user_version", -1);
+  const gint64 application = encore_db_number (db, "PRAGMA application_id", -1);
+
+  if (version < 0)
+    return encore_db_fail (db, error, "read");
+  if (application == ENCORE_APPLICATION_ID && version >= 2 && version <= ENCORE_SCHEMA_VERSION)
+    return TRUE;
+  if (application == ENCORE_APPLICATION_ID && version > ENCORE_SCHEMA_VERSION)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
+                 "encore.db was written by a newer Encore (version %d, this one knows %d)",
+                 (int) version, ENCORE_SCHEMA_VERSION);
+  else
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "encore.db is not Encore's");
+  return FALSE;
+}
+
+gboolean
+encore_schema_migrate (EncoreDb *db, const EncoreDbOptions *options, GError **error)
+{
+  const gint64 version = encore_db_number (db->writer, "PRAGMA user_version", -1);
+  const gboolean is_new =
+      version == 0 && encore_db_number (db->writer, "SELECT count (*) FROM sqlite_schema", -1) == 0;
+
+  G_STATIC_ASSERT (ENCORE_APPLICATION_ID == 1164862322);
+  if (!is_new && !encore_schema_check (db->writer, error))
+    return FALSE;
+  if (version == ENCORE_SCHEMA_VERSION)
+    return TRUE;
+  if (!options->alone) {
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
+                         is_new ? "encore.db was removed while another process uses the cache: end "
+                                  "that process first"
+                                : "an older Encore is using the cache: end it first");
+    return FALSE;
+  }
+  return is_new ? make (db, options, error) : migrate (db, version, error);
 }

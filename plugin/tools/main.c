@@ -28,6 +28,7 @@ typedef enum {
   ACCESS_WRITE,
   ACCESS_WRITE_UNLESS_DRY, /* dry: to read */
   ACCESS_MAKE_UNLESS_DRY,  /* dry: to read, and no cache at all will do */
+  ACCESS_REBUILD,          /* nobody else may use it */
 } Access;
 
 typedef struct {
@@ -52,6 +53,7 @@ static const Verb VERBS[] = {
     {"pin", "ID", tool_pin, ACCESS_WRITE, 0, 1, 1, FALSE},
     {"unpin", "ID", tool_unpin, ACCESS_WRITE, 0, 1, 1, FALSE},
     {"repair", "[--dry-run]", tool_repair, ACCESS_WRITE, OPTION_DRY, 0, 0, FALSE},
+    {"rebuild", "", tool_rebuild, ACCESS_REBUILD, 0, 0, 0, FALSE},
     {"fetch", "URL... [--force]", tool_fetch, ACCESS_WRITE, OPTION_FORCE, 1, G_MAXINT, FALSE},
     {"verify", "[ID...] [--full] [--dry-run] [--json]", tool_verify, ACCESS_WRITE_UNLESS_DRY,
      OPTION_FULL | OPTION_DRY | OPTION_JSON, 0, G_MAXINT, TRUE},
@@ -229,10 +231,20 @@ choose_dir (Line *line)
     line->dir = g_build_filename (g_get_user_cache_dir (), "encore", NULL);
 }
 
+/* (EncoreCacheProgressFunc) */
+static void
+tell_progress (guint done, guint total, gpointer data)
+{
+  (void) data;
+  tool_progress ("directories", done, total);
+}
+
 static int
 run_verb (const Verb *verb, Line *line)
 {
-  const gboolean dry = verb->access >= ACCESS_WRITE_UNLESS_DRY && line->call.dry;
+  const gboolean dry =
+      (verb->access == ACCESS_WRITE_UNLESS_DRY || verb->access == ACCESS_MAKE_UNLESS_DRY) &&
+      line->call.dry;
   const gboolean needs_none = dry && verb->access == ACCESS_MAKE_UNLESS_DRY;
   const EncoreConfig *values = line->values;
   const EncoreCacheOptions options = {.dir = line->dir,
@@ -240,7 +252,9 @@ run_verb (const Verb *verb, Line *line)
                                       .min_free_bytes = values->min_free_bytes,
                                       .max_age_ms = values->max_age_ms,
                                       .policy = values->evict,
-                                      .read_only = verb->access == ACCESS_READ || dry};
+                                      .read_only = verb->access == ACCESS_READ || dry,
+                                      .rebuild = verb->access == ACCESS_REBUILD,
+                                      .progress = tell_progress};
   g_autoptr (EncoreCache) cache = NULL;
   g_autoptr (GError) error = NULL;
 

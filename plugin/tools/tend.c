@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Verbs that change entries: pin, unpin, repair, evict. */
+ * Verbs that change entries: pin, unpin, repair, rebuild, evict. */
 #include "config.h"
 #include "tool.h"
 
@@ -36,6 +36,7 @@ tool_repair (const ToolCall *call)
 
   if (!encore_cache_audit (call->cache, call->dry, &audit, tool_print_decision, NULL, &error))
     return tool_fail (error);
+  tool_progress_clear ();
   const gint64 found =
       audit.adopted + audit.orphans + audit.dangling + audit.mismatched + audit.stale_tmp;
   printf ("%" G_GINT64_FORMAT " songs checked, %" G_GINT64_FORMAT " things %s, %" G_GINT64_FORMAT
@@ -43,6 +44,20 @@ tool_repair (const ToolCall *call)
           audit.checked, found, call->dry ? "to put right" : "put right",
           audit.orphan_bytes + audit.mismatch_bytes + audit.tmp_bytes);
   return found > 0 ? EXIT_FOUND : EXIT_CLEAN;
+}
+
+/* Opening it has done the work. */
+int
+tool_rebuild (const ToolCall *call)
+{
+  EncoreCacheStats stats;
+
+  encore_cache_stats (call->cache, &stats);
+  tool_progress_clear ();
+  printf ("the database was made again: %" G_GINT64_FORMAT " songs of %" G_GINT64_FORMAT
+          " bytes, %" G_GINT64_FORMAT " pinned, %" G_GINT64_FORMAT " plays\n",
+          stats.entries, stats.bytes, stats.pinned, stats.total_plays);
+  return EXIT_CLEAN;
 }
 
 int

@@ -37,6 +37,7 @@ int tool_info (const ToolCall *call);
 int tool_pin (const ToolCall *call);
 int tool_unpin (const ToolCall *call);
 int tool_repair (const ToolCall *call);
+int tool_rebuild (const ToolCall *call);
 int tool_verify (const ToolCall *call);
 int tool_evict (const ToolCall *call);
 int tool_export (const ToolCall *call);

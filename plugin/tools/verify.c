@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/encore-ogg.h"
+#include "store/encore-sum.h"
 
 #define NICENESS 10 /* a bot that plays goes first */
-#define BUF_BYTES (256 * 1024)
 
 typedef struct {
   const ToolCall *call;
@@ -22,29 +22,10 @@ typedef struct {
 
 /* ---- one file */
 
-/* Returns: the sum; NULL with ERROR STORE, which proves nothing. */
-static char *
-sum_of (int fd, GError **error)
-{
-  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
-  g_autofree guint8 *buf = g_malloc (BUF_BYTES);
-  gint64 offset = 0;
-  gssize n;
-
-  while ((n = pread (fd, buf, BUF_BYTES, offset)) > 0) {
-    g_checksum_update (sum, buf, n);
-    offset += n;
-  }
-  if (n == 0)
-    return g_strdup (g_checksum_get_string (sum));
-  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "the file cannot be read");
-  return NULL;
-}
-
 static gboolean
 check_sum (int fd, const EncoreEntryInfo *info, GError **error)
 {
-  g_autofree char *sum = sum_of (fd, error);
+  g_autofree char *sum = encore_sum_file (fd, error);
 
   if (sum == NULL)
     return FALSE;
@@ -133,11 +114,14 @@ verify_song (const EncoreEntryInfo *info, gpointer data)
     return TRUE;
   }
   self->damaged++;
-  const gboolean removed =
-      !self->call->dry && encore_cache_remove (self->call->cache, info->id, &busy);
+  /* the store looks for itself, and then keeps the file in quarantine/ */
+  const gboolean removed = !self->call->dry &&
+                           !encore_cache_verify (self->call->cache, info->id, FALSE, &busy) &&
+                           g_error_matches (busy, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
   self->kept += !removed && !self->call->dry;
-  g_autofree char *reason = busy != NULL ? g_strdup_printf ("%s; %s", error->message, busy->message)
-                                         : g_strdup (error->message);
+  g_autofree char *reason = busy != NULL && !removed
+                                ? g_strdup_printf ("%s; %s", error->message, busy->message)
+                                : g_strdup (error->message);
   tell (self, info, removed, reason);
   return TRUE;
 }

@@ -4,12 +4,15 @@
 #include "config.h"
 #include "bench.h"
 
+#include <errno.h>
 #include <math.h>
+#include <time.h>
 
 #define MANY_ROOMS 50
 #define MANY_PEERS 10
 #define SETTLE_S 1.0
 #define PACKETS_PER_S 50
+#define NS_PER_S G_GINT64_CONSTANT (1000000000)
 #define PACKETS_WANTED 0.98       /* or the window is not one of playing */
 #define PACKETS_WANTED_QUICK 0.01 /* no time is asserted there */
 
@@ -28,6 +31,13 @@ static const BenchFigure PLAYING[] = {
      .times = 20,
      .peer = "ffmpeg -re -c:a libopus, 10",
      .means = "the same of each of 50 rooms in one process; of each of 10 ffmpeg"},
+    {.name = "cpu-1-room-timer",
+     .unit = "s/min",
+     .decimals = 4,
+     .goal = NAN,
+     .times = NAN,
+     .peer = "a thread that only wakes every 20 ms",
+     .means = "cpu-1-room once more, beside what the machine takes for its 50 wake-ups a second"},
 };
 static const BenchFigure IDLE[] = {
     {.name = "idle-wakeups",
@@ -138,12 +148,46 @@ run_peer (Bench *self, guint n, double *cost, GError **error)
   return TRUE;
 }
 
+/* ---- the least that any tick costs */
+
+static void
+sleep_until_ns (gint64 time_ns)
+{
+  const struct timespec until = {time_ns / NS_PER_S, time_ns % NS_PER_S};
+
+  while (clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+    ;
+}
+
+static gint64
+thread_cpu_ns (void)
+{
+  struct timespec used;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &used);
+  return used.tv_sec * NS_PER_S + used.tv_nsec;
+}
+
+static gboolean
+run_timer (Bench *self, double *cost)
+{
+  const gint64 cpu_ns = thread_cpu_ns (), begin_ns = bench_now_ns ();
+  const guint ticks = self->window_s * PACKETS_PER_S;
+
+  for (guint i = 1; i <= ticks; i++)
+    sleep_until_ns (begin_ns + i * (NS_PER_S / PACKETS_PER_S));
+  *cost = (thread_cpu_ns () - cpu_ns) / 1e9 * 60 / self->window_s;
+  return TRUE;
+}
+
 /* ---- rounds */
+
+typedef enum { ROOMS, PEERS, TIMER } Kind;
 
 typedef struct {
   BenchRow *row;
-  guint rooms, peers;
-  gboolean ours;
+  Kind kind;
+  guint n; /* rooms, peers */
 } Part;
 
 static gboolean
@@ -151,10 +195,11 @@ run_part (Bench *self, BenchHost *host, const Part *part, GError **error)
 {
   double cost;
 
-  if (!(part->ours ? run_ours (self, host, part->rooms, &cost, error)
-                   : run_peer (self, part->peers, &cost, error)))
+  if (!(part->kind == ROOMS   ? run_ours (self, host, part->n, &cost, error)
+        : part->kind == PEERS ? run_peer (self, part->n, &cost, error)
+                              : run_timer (self, &cost)))
     return FALSE;
-  bench_row_add (part->row, part->ours, cost);
+  bench_row_add (part->row, part->kind == ROOMS, cost);
   return TRUE;
 }
 
@@ -162,10 +207,8 @@ static gboolean
 run_playing (Bench *self, BenchRow **rows, GError **error)
 {
   g_autoptr (BenchHost) host = bench_host_new (self, TRUE, error);
-  Part parts[] = {{rows[0], 1, 1, TRUE},
-                  {rows[0], 1, 1, FALSE},
-                  {rows[1], MANY_ROOMS, MANY_PEERS, TRUE},
-                  {rows[1], MANY_ROOMS, MANY_PEERS, FALSE}};
+  Part parts[] = {{rows[0], ROOMS, 1},          {rows[0], PEERS, 1}, {rows[1], ROOMS, MANY_ROOMS},
+                  {rows[1], PEERS, MANY_PEERS}, {rows[2], ROOMS, 1}, {rows[2], TIMER, 1}};
 
   for (guint i = 0; host != NULL && i < self->rounds; i++) {
     bench_shuffle (self, parts, G_N_ELEMENTS (parts), sizeof *parts);

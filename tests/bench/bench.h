@@ -49,8 +49,10 @@ typedef struct {
   guint rounds;
   guint n_rows; /* of the cache */
   guint n_songs;
-  guint song_s; /* length of a song */
-  guint plays;  /* a round, and of the peer: */
+  guint n_catalogue; /* songs of the trace for eviction */
+  guint n_million;   /* entries of the large cache */
+  guint song_s;      /* length of a song */
+  guint plays;       /* a round, and of the peer: */
   guint peer_plays;
   double window_s; /* of CPU and idle */
   double hits_s;   /* of lookups */
@@ -73,6 +75,7 @@ void bench_measure (Bench *self, const BenchFigure *figures, guint n, gboolean w
 /* Shuffles N elements of SIZE bytes. */
 void bench_shuffle (Bench *self, void *array, guint n, gsize size);
 void bench_sleep (double seconds);
+gint64 bench_now_ns (void); /* a clock that only goes on */
 
 /* ---- the machine: bench-machine.c */
 
@@ -134,6 +137,8 @@ gboolean bench_write_json (Bench *self, char **machine, const char *path, GError
 void bench_start (Bench *self);  /* bench-start.c */
 void bench_cpu (Bench *self);    /* bench-cpu.c */
 void bench_hits (Bench *self);   /* bench-hits.c */
+void bench_evict (Bench *self);  /* bench-evict.c */
+void bench_large (Bench *self);  /* bench-large.c */
 void bench_memory (Bench *self); /* bench-memory.c */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchHost, bench_host_free)

@@ -30,6 +30,7 @@ typedef struct {
   const CheckOptions *options;
   sqlite3 *db;
   GHashTable *rows; /* id -> Row */
+  gboolean folds;   /* the file system takes no notice of case */
   guint violations;
 } Check;
 
@@ -152,10 +153,38 @@ check_tables (Check *check)
                "SELECT count (*) FROM entry WHERE state = 1");
   check_equal (check, "total bytes", "SELECT v FROM total WHERE k = 'bytes'",
                "SELECT coalesce (sum (src_size + opus_size), 0) FROM entry WHERE state = 1");
-  check_words (check);
+  if (!check->options->damaged)
+    check_words (check);
 }
 
 /* ---- files */
+
+/* What ID's files are called before their dot.  Where case is folded its upper-case letters are
+ * told behind a '~', four to a hex digit, the first in the lowest bit. */
+static char *
+stem_of (Check *check, const char *id)
+{
+  g_autoptr (GString) stem = g_string_new (id);
+  const gsize len = strlen (id);
+
+  if (!check->folds)
+    return g_strdup (id);
+  g_string_append_c (stem, '~');
+  for (gsize i = 0; 4 * i < len; i++) {
+    guint digit = 0;
+    for (gsize k = 4 * i; k < MIN (4 * i + 4, len); k++)
+      digit += g_ascii_isupper (id[k]) ? 1u << (k % 4) : 0;
+    g_string_append_printf (stem, "%x", digit);
+  }
+  return g_strdup (stem->str);
+}
+
+/* A song whose bytes follow from its id, not one that came from elsewhere. */
+static gboolean
+is_of_harness (const char *id)
+{
+  return g_ascii_strncasecmp (*id == '-' ? id + 1 : id, "song", 4) == 0;
+}
 
 static void
 compare_bytes (Check *check, const char *path, gint64 size, const char *sha256,
@@ -174,7 +203,7 @@ compare_bytes (Check *check, const char *path, gint64 size, const char *sha256,
     violation (check, "%s has %d bytes, its row says %d", path, (int) len, (int) size);
   if (sha256 != NULL && strcmp (sum, sha256) != 0)
     violation (check, "%s has another sha256 than its row", path);
-  if (expected == NULL || len != expected->len || memcmp (bytes, expected->data, len) != 0)
+  if (expected != NULL && (len != expected->len || memcmp (bytes, expected->data, len) != 0))
     violation (check, "%s has other bytes than its song", path);
 }
 
@@ -182,16 +211,23 @@ static void
 check_ready (Check *check, const char *id, const Row *row)
 {
   const guint shard = encore_id_hash (id) & 0xff;
-  g_autofree char *opus = g_strdup_printf ("%s/opus/%02x/%s.opus", check->options->dir, shard, id);
+  const gboolean ours = is_of_harness (id);
+  g_autofree char *stem = stem_of (check, id);
+  g_autofree char *opus =
+      g_strdup_printf ("%s/opus/%02x/%s.opus", check->options->dir, shard, stem);
   g_autofree char *source =
-      g_strdup_printf ("%s/audio/%02x/%s.%s", check->options->dir, shard, id, row->src_ext);
+      g_strdup_printf ("%s/audio/%02x/%s.%s", check->options->dir, shard, stem, row->src_ext);
   g_autoptr (GByteArray) opus_bytes = song_opus (id), source_bytes = song_source (id);
   g_autofree char *title = song_title (id);
 
-  compare_bytes (check, opus, row->opus_size, row->sha256, opus_bytes);
-  if (row->src_size > 0)
-    compare_bytes (check, source, row->src_size, NULL, source_bytes);
-  if (strcmp (row->title, title) != 0)
+  compare_bytes (check, opus, row->opus_size,
+                 *row->sha256 != '\0' && !check->options->damaged ? row->sha256 : NULL,
+                 ours ? opus_bytes : NULL);
+  if (row->src_size > 0 && ours && source_bytes == NULL)
+    violation (check, "%s has a source, its song has none", id);
+  else if (row->src_size > 0)
+    compare_bytes (check, source, row->src_size, NULL, ours ? source_bytes : NULL);
+  if (ours && strcmp (row->title, title) != 0 && !check->options->damaged)
     violation (check, "%s has the title '%s'", id, row->title);
 }
 
@@ -218,11 +254,14 @@ static void
 check_file (Check *check, const char *kind, guint shard, const char *name)
 {
   const char *dot = strrchr (name, '.');
-  g_autofree char *id = g_strndup (name, dot != NULL ? (gsize) (dot - name) : strlen (name));
+  g_autofree char *stem = g_strndup (name, dot != NULL ? (gsize) (dot - name) : strlen (name));
+  g_autofree char *id = g_strndup (stem, check->folds ? strcspn (stem, "~") : strlen (stem));
+  g_autofree char *expected = stem_of (check, id);
   Row *row = g_hash_table_lookup (check->rows, id);
   const gboolean is_opus = strcmp (kind, "opus") == 0;
 
-  if (dot == NULL || !encore_id_is_stem (id) || (encore_id_hash (id) & 0xff) != shard) {
+  if (dot == NULL || !encore_id_is_stem (id) || strcmp (stem, expected) != 0 ||
+      (encore_id_hash (id) & 0xff) != shard) {
     violation (check, "%s/%02x/%s is no file of ours", kind, shard, name);
     return;
   }
@@ -269,6 +308,8 @@ check_top (Check *check, const char *kind, guint shard, const char *name)
                                       "encore.db-wal",
                                       "encore.db-shm",
                                       "encore.db-journal",
+                                      "encore.db.bak",
+                                      "quarantine",
                                       "locks",
                                       "reserve",
                                       "tmp",
@@ -276,7 +317,7 @@ check_top (Check *check, const char *kind, guint shard, const char *name)
                                       "opus",
                                       NULL};
 
-  if (!g_strv_contains (known, name))
+  if (!g_strv_contains (known, name) && !g_str_has_prefix (name, "encore.db.corrupt-"))
     violation (check, "%s is no file of a cache", name);
 }
 
@@ -371,6 +412,8 @@ crash_check (const CheckOptions *options)
   g_autofree char *copy = options->recovered ? NULL : copy_database (options->dir);
   g_autofree char *path = g_build_filename (copy != NULL ? copy : options->dir, "encore.db", NULL);
 
+  g_autofree char *tag = g_build_filename (options->dir, "cachedir.tag", NULL);
+  check.folds = g_file_test (tag, G_FILE_TEST_EXISTS);
   check.rows = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, row_free);
   if (!options->recovered && (!g_file_test (path, G_FILE_TEST_EXISTS))) {
     /* killed before the first database: nothing to compare yet */

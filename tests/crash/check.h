@@ -10,6 +10,7 @@ typedef struct {
   /* the product has opened the cache since the last crash: nothing unfinished may be left.  Else
    * only what holds at every instant is asked for, of a copy of the database. */
   gboolean recovered;
+  gboolean damaged; /* texts may have been hit where nothing can tell: only songs are asked for */
   const EventSummary *events; /* (nullable): who must be there and who must not */
   gboolean counts_are_exact;  /* nobody was killed: EVENTS tells the sum of the counts */
 } CheckOptions;

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What the scripts of the crash harness share; sourced.  Variables that make it longer:
 #   CRASH_SEED CRASH_KILL_ROUNDS CRASH_ROLL_SECONDS CRASH_BOUNDARIES CRASH_POWER_ROUNDS
-#   CRASH_MUTANTS CRASH_DAMAGES
+#   CRASH_MUTANT_ROUNDS CRASH_DAMAGES CRASH_FOLD_ROUNDS CRASH_FULL_SECONDS
 programs=$abs_top_builddir/tests/crash
 seed=${CRASH_SEED:-$(date +%s)}
+# longest life of a process that will be killed; what is preloaded, the sanitizer's runtime first
+max_ms=100
+shim=$programs/.libs/libcrash-shim.so
+if [ -n "${SANITIZERS:-}" ]; then
+  max_ms=1000
+  shim="$($CC -print-file-name=libasan.so) $shim"
+fi
 n=0
 failed=0
 

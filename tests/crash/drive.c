@@ -7,11 +7,17 @@
  *   crash-drive once ...                 everybody wants every song: as many fetches as songs
  *   crash-drive check ...                looks before and after the product has recovered
  *   crash-drive fault ... --scenario NAME --how kill|EIO|ENOSPC|EROFS [--forever]
+ *     [--then N]
+ *   crash-drive damage ... --rounds N    the database is hit at random
+ *   crash-drive full ... --seconds N     on a disk that others have filled
+ *   crash-drive version ... --rounds N   beside a newer and an older version
  *   crash-drive power ... --device LOOP --fs ext4|xfs --mount DIR */
 #include "config.h"
 #include "drive.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,15 +96,18 @@ check_events (Drive *drive, const EventSummary *events, gboolean errors_are_fine
     drive_violation (drive, "%u errors; first: %s", events->n[EVENT_ERROR], events->first_error);
 }
 
-typedef enum { LOOK_BEFORE, LOOK_AFTER, LOOK_AFTER_FAULTS, LOOK_EXACT } Look;
+typedef enum { LOOK_BEFORE, LOOK_AFTER, LOOK_AFTER_FAULTS, LOOK_AFTER_DAMAGE, LOOK_EXACT } Look;
 
 static void
 look (Drive *drive, Look how)
 {
   g_autoptr (EventSummary) events = event_summarise (drive->events);
   /* what a budget evicts is not told: then nobody knows who must be there */
-  const CheckOptions options = {drive->cache, how != LOOK_BEFORE,
-                                drive->budget_bytes == 0 ? events : NULL, how == LOOK_EXACT};
+  const CheckOptions options = {.dir = drive->cache,
+                                .recovered = how != LOOK_BEFORE,
+                                .damaged = how == LOOK_AFTER_DAMAGE,
+                                .events = drive->budget_bytes == 0 ? events : NULL,
+                                .counts_are_exact = how == LOOK_EXACT};
   const guint found = crash_check (&options);
 
   if (found > 0)
@@ -108,11 +117,19 @@ look (Drive *drive, Look how)
     check_events (drive, events, how == LOOK_AFTER_FAULTS);
 }
 
-static void
-recover (Drive *drive)
+void
+drive_check (Drive *drive, gboolean damaged)
 {
-  static const char *const arguments[] = {"--recover", NULL};
-  const int status = spawn_wait (drive_start (drive, 0, arguments), SPAWN_HANG_MS);
+  look (drive, damaged ? LOOK_AFTER_DAMAGE : LOOK_AFTER);
+}
+
+/* FAULTY: the store may complain of what it finds. */
+static void
+recover (Drive *drive, gboolean faulty)
+{
+  const char *const arguments[] = {"--recover", faulty ? "--faulty" : NULL, NULL};
+  const char *const env[] = {faulty ? "G_DEBUG=" : NULL, NULL};
+  const int status = spawn_wait (drive_start_with (drive, 0, arguments, env), SPAWN_HANG_MS);
 
   if (!spawn_is_clean (status)) {
     g_autofree char *what = spawn_describe (status);
@@ -124,14 +141,14 @@ void
 drive_recover_and_check (Drive *drive)
 {
   look (drive, LOOK_BEFORE);
-  recover (drive);
+  recover (drive, FALSE);
   look (drive, LOOK_AFTER);
 }
 
 void
 drive_recover_and_check_faulty (Drive *drive)
 {
-  recover (drive);
+  recover (drive, TRUE);
   look (drive, LOOK_AFTER_FAULTS);
 }
 
@@ -146,25 +163,75 @@ expect_killed (Drive *drive, int status)
 
 /* ---- random instants */
 
+/* A process, and when it will be killed: at a random instant after it has opened the cache; each
+ * fourth at one after its start, so that opening is hit as well. */
+typedef struct {
+  pid_t pid;
+  int ready;     /* read end of a pipe that the process closes when it is open; -1: is */
+  gint64 due_us; /* 0: not known yet */
+} Victim;
+
+static Victim
+start_victim (Drive *drive, gint64 seed, Dice *dice)
+{
+  int ends[2];
+
+  if (pipe2 (ends, O_NONBLOCK) < 0)
+    g_error ("no pipe");
+  g_autofree char *fd = g_strdup_printf ("%d", ends[1]);
+  const char *const extra[] = {"--ready", fd, NULL};
+  fcntl (ends[0], F_SETFD, FD_CLOEXEC);
+  Victim victim = {drive_start (drive, seed, extra), ends[0], 0};
+  close (ends[1]);
+  if (dice_roll (dice, 4) == 0)
+    victim.due_us = g_get_monotonic_time () + dice_roll (dice, drive->max_ms * 1000);
+  return victim;
+}
+
+/* TRUE: now. */
+static gboolean
+is_due (Drive *drive, Victim *victim, Dice *dice)
+{
+  struct pollfd ready = {.fd = victim->ready, .events = POLLIN};
+
+  if (victim->due_us == 0 && poll (&ready, 1, 0) > 0)
+    victim->due_us = g_get_monotonic_time () + dice_roll (dice, drive->max_ms * 1000);
+  return victim->due_us != 0 && g_get_monotonic_time () >= victim->due_us;
+}
+
+static void
+kill_victim (Drive *drive, Victim *victim)
+{
+  if (victim->pid == 0)
+    return;
+  kill (victim->pid, SIGKILL);
+  close (victim->ready);
+  expect_killed (drive, spawn_wait (victim->pid, SPAWN_HANG_MS));
+  victim->pid = 0;
+}
+
 /* Every process is killed at an instant of its own; who was done before is fine. */
 static void
 kill_round (Drive *drive, int round, Dice *dice)
 {
-  g_autofree pid_t *pids = g_new (pid_t, drive->procs);
-  g_autofree gint64 *due_us = g_new (gint64, drive->procs);
+  const gint64 hangs_us = g_get_monotonic_time () + SPAWN_HANG_MS * 1000;
+  g_autofree Victim *victims = g_new0 (Victim, drive->procs);
+  int left = drive->procs;
 
-  for (int i = 0; i < drive->procs; i++) {
-    pids[i] = drive_start (drive, (drive->seed + round) * 100 + i, NULL);
-    due_us[i] = g_get_monotonic_time () + dice_roll (dice, drive->max_ms * 1000);
-  }
-  for (int i = 0; i < drive->procs; i++) {
-    const gint64 left_us = due_us[i] - g_get_monotonic_time ();
-    if (left_us > 0)
-      g_usleep (left_us);
-    kill (pids[i], SIGKILL);
-  }
   for (int i = 0; i < drive->procs; i++)
-    expect_killed (drive, spawn_wait (pids[i], SPAWN_HANG_MS));
+    victims[i] = start_victim (drive, (drive->seed + round) * 100 + i, dice);
+  while (left > 0 && g_get_monotonic_time () < hangs_us) {
+    for (int i = 0; i < drive->procs; i++)
+      if (victims[i].pid != 0 && is_due (drive, &victims[i], dice)) {
+        kill_victim (drive, &victims[i]);
+        left--;
+      }
+    g_usleep (500);
+  }
+  if (left > 0)
+    drive_violation (drive, "%d processes could not open the cache", left);
+  for (int i = 0; i < drive->procs; i++)
+    kill_victim (drive, &victims[i]);
 }
 
 static gboolean
@@ -201,33 +268,28 @@ static void
 run_roll (Drive *drive)
 {
   const gint64 end_us = g_get_monotonic_time () + drive->seconds * G_USEC_PER_SEC;
-  g_autofree pid_t *pids = g_new0 (pid_t, drive->procs);
-  g_autofree gint64 *due_us = g_new0 (gint64, drive->procs);
+  g_autofree Victim *victims = g_new0 (Victim, drive->procs);
   guint kills = 0;
   Dice dice;
 
   dice_seed (&dice, drive->seed);
   while (g_get_monotonic_time () < end_us) {
     for (int i = 0; i < drive->procs; i++) {
-      if (g_get_monotonic_time () < due_us[i])
+      if (victims[i].pid != 0 && !is_due (drive, &victims[i], &dice))
         continue;
-      if (pids[i] != 0) {
-        kill (pids[i], SIGKILL);
-        expect_killed (drive, spawn_wait (pids[i], SPAWN_HANG_MS));
-      }
-      pids[i] = drive_start (drive, drive->seed * 100000 + kills++, NULL);
-      due_us[i] = g_get_monotonic_time () + dice_roll (&dice, drive->max_ms * 1000);
+      kill_victim (drive, &victims[i]);
+      victims[i] = start_victim (drive, drive->seed * 100000 + kills++, &dice);
     }
-    g_usleep (1000);
+    g_usleep (500);
   }
-  for (int i = 0; i < drive->procs; i++) {
-    kill (pids[i], SIGKILL);
-    expect_killed (drive, spawn_wait (pids[i], SPAWN_HANG_MS));
-  }
+  for (int i = 0; i < drive->procs; i++)
+    kill_victim (drive, &victims[i]);
   drive_recover_and_check (drive);
   g_autoptr (EventSummary) events = event_summarise (drive->events);
   printf ("# roll: %d s, %u processes killed beside live ones, %u fetches, %u acknowledged\n",
           drive->seconds, kills, events->n[EVENT_FETCH], events->n[EVENT_ACK]);
+  if (events->n[EVENT_FETCH] == 0)
+    drive_violation (drive, "nothing was ever fetched");
 }
 
 /* ---- once only */
@@ -263,9 +325,27 @@ run_once (Drive *drive)
 static const struct {
   const char *name;
   void (*run) (Drive *drive);
-} COMMANDS[] = {{"kill", run_kill},         {"roll", run_roll},
-                {"once", run_once},         {"check", drive_recover_and_check},
-                {"fault", drive_run_fault}, {"power", drive_run_power}};
+} COMMANDS[] = {{"kill", run_kill},
+                {"roll", run_roll},
+                {"once", run_once},
+                {"check", drive_recover_and_check},
+                {"fault", drive_run_fault},
+                {"power", drive_run_power},
+                {"damage", drive_run_damage},
+                {"full", drive_run_full},
+                {"version", drive_run_version}};
+
+static void
+drive_clear (Drive *drive)
+{
+  char *const strings[] = {drive->worker, drive->base, drive->cache,    drive->marks,
+                           drive->events, drive->shim, drive->scenario, drive->how,
+                           drive->device, drive->fs,   drive->mount,    drive->tool,
+                           drive->import};
+
+  for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
+    g_free (strings[i]);
+}
 
 static void
 set_paths (Drive *drive)
@@ -298,7 +378,10 @@ parse (Drive *drive, int *argc, char ***argv)
       {"scenario", 0, 0, G_OPTION_ARG_STRING, &drive->scenario, NULL, NULL},
       {"how", 0, 0, G_OPTION_ARG_STRING, &drive->how, NULL, NULL},
       {"forever", 0, 0, G_OPTION_ARG_NONE, &drive->forever, NULL, NULL},
+      {"then", 0, 0, G_OPTION_ARG_INT, &drive->then, NULL, NULL},
       {"step", 0, 0, G_OPTION_ARG_INT, &drive->step, NULL, NULL},
+      {"tool", 0, 0, G_OPTION_ARG_FILENAME, &drive->tool, NULL, NULL},
+      {"import", 0, 0, G_OPTION_ARG_FILENAME, &drive->import, NULL, NULL},
       {"device", 0, 0, G_OPTION_ARG_FILENAME, &drive->device, NULL, NULL},
       {"fs", 0, 0, G_OPTION_ARG_STRING, &drive->fs, NULL, NULL},
       {"mount", 0, 0, G_OPTION_ARG_FILENAME, &drive->mount, NULL, NULL},
@@ -335,6 +418,7 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (COMMANDS); i++)
     if (strcmp (COMMANDS[i].name, argv[1]) == 0) {
       COMMANDS[i].run (&drive);
+      drive_clear (&drive);
       return violations > 0;
     }
   g_error ("crash-drive: no command '%s'", argv[1]);

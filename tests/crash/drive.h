@@ -18,6 +18,8 @@ typedef struct {
   char *scenario, *how; /* of crash-load; "kill", "EIO", "ENOSPC", "EROFS" */
   gboolean forever;     /* all later calls fail, too */
   int step;             /* each STEP-th boundary */
+  int then;             /* after a call that failed this many more, then killed; 0: never */
+  char *tool, *import;  /* encore-cache and a directory, for the scenario "import" */
   /* loss of power */
   char *device, *fs, *mount; /* block device; "ext4" or "xfs"; directory, the cache is below it */
 } Drive;
@@ -34,6 +36,38 @@ drive_start_with (Drive *drive, gint64 seed, const char *const *extra, const cha
 void drive_recover_and_check (Drive *drive);
 /* The same without the first look; workers may have told errors. */
 void drive_recover_and_check_faulty (Drive *drive);
+
+/* The last look alone; DAMAGED: the database was hit before. */
+void drive_check (Drive *drive, gboolean damaged);
+
+/* drive-template.c: a cache to begin from, again and again. */
+typedef struct {
+  Drive *drive;
+  char *cache, *events;
+} Template;
+
+/* Makes the one from which SCENARIO starts. */
+Template *template_new (Drive *drive, const char *scenario);
+/* The cache and the events become what they were. */
+void template_use (Template *self);
+void template_free (Template *self);
+/* Runs SCENARIO without faults; the store may complain of what it finds. */
+void template_must_run (Drive *drive, const char *scenario, gboolean dies);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Template, template_free)
+
+/* SQL: schema version 2, which had less. */
+#define DRIVE_DOWNGRADE \
+  "DROP INDEX entry_lived; DROP INDEX entry_history; ALTER TABLE entry DROP COLUMN lived_at;" \
+  "DELETE FROM total WHERE k IN ('lived', 'seen'); PRAGMA user_version = 2"
+
+/* drive-version.c */
+void drive_run_version (Drive *drive);
+
+/* drive-damage.c */
+void drive_run_damage (Drive *drive);
+
+/* drive-full.c */
+void drive_run_full (Drive *drive);
 
 /* drive-fault.c */
 void drive_run_fault (Drive *drive);

@@ -160,6 +160,13 @@ run_audit (Load *load, Dice *dice)
 }
 
 static void
+run_play_all (Load *load, Dice *dice)
+{
+  for (guint i = 0; i < 6; i++)
+    play (load, i);
+}
+
+static void
 run_nothing (Load *load, Dice *dice)
 {
 }
@@ -182,9 +189,10 @@ load_run_scenario (Load *load, const char *name)
   static const struct {
     const char *name;
     void (*run) (Load *load, Dice *dice);
-  } scenarios[] = {{"setup", run_setup},  {"publish", run_publish}, {"evict", run_evict},
-                   {"flush", run_flush},  {"audit", run_audit},     {"recover", run_nothing},
-                   {"create", run_setup}, {"die", run_die}};
+  } scenarios[] = {{"setup", run_setup},      {"publish", run_publish},  {"evict", run_evict},
+                   {"flush", run_flush},      {"audit", run_audit},      {"recover", run_nothing},
+                   {"migrate", run_play_all}, {"rebuild", run_play_all}, {"create", run_setup},
+                   {"die", run_die}};
   Dice dice;
 
   dice_seed (&dice, 1);

@@ -329,6 +329,9 @@ load_open (Load *load)
   load->cache = encore_cache_open (&options, &error);
   if (load->cache == NULL)
     load_tell_error ("-", error);
+  if (load->ready_fd > 0)
+    close (load->ready_fd); /* whoever waits for it sees its end */
+  load->ready_fd = 0;
   return load->cache != NULL;
 }
 
@@ -371,6 +374,7 @@ main (int argc, char **argv)
       {"events", 0, 0, G_OPTION_ARG_FILENAME, &events, NULL, NULL},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &load.seed, NULL, NULL},
       {"threads", 0, 0, G_OPTION_ARG_INT, &load.threads, NULL, NULL},
+      {"ready", 0, 0, G_OPTION_ARG_INT, &load.ready_fd, NULL, NULL},
       {"ids", 0, 0, G_OPTION_ARG_INT, &load.ids, NULL, NULL},
       {"ops", 0, 0, G_OPTION_ARG_INT, &load.ops, NULL, NULL},
       {"sessions", 0, 0, G_OPTION_ARG_INT, &load.sessions, NULL, NULL},

@@ -19,6 +19,7 @@ typedef struct {
   gboolean no_removal; /* gets and publishes only */
   gboolean faulty;     /* calls fail: complaints and errors are right */
   gboolean once;       /* every thread gets every id, in the same order */
+  int ready_fd;        /* closed when the cache is open; 0: none */
   gint plays;          /* atomic: what access counts must sum up to */
 } Load;
 

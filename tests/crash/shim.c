@@ -6,6 +6,7 @@
  *   CRASH_SHIM_AT       N, from 1; 0: only count
  *   CRASH_SHIM_HOW      "kill", or the number of an errno
  *   CRASH_SHIM_FOREVER  set: all later calls fail as well
+ *   CRASH_SHIM_THEN     K: K calls after the one that failed the process is killed
  *   CRASH_SHIM_REPORT   file: "N call path" is appended at the first injection, the number of calls
  *                       at exit when only counting */
 #include "config.h"
@@ -32,6 +33,7 @@ static size_t dir_len;
 static long at, calls;
 static int error_number; /* 0: kill */
 static int forever;
+static long then;
 
 __attribute__ ((constructor)) static void
 configure (void)
@@ -43,6 +45,7 @@ configure (void)
   report = getenv ("CRASH_SHIM_REPORT");
   at = n != NULL ? atol (n) : 0;
   error_number = how == NULL || strcmp (how, "kill") == 0 ? 0 : atoi (how);
+  then = getenv ("CRASH_SHIM_THEN") != NULL ? atol (getenv ("CRASH_SHIM_THEN")) : 0;
   forever = getenv ("CRASH_SHIM_FOREVER") != NULL;
 }
 
@@ -107,7 +110,7 @@ pass (const char *call, int dirfd, const char *name)
     const long number = __atomic_add_fetch (&calls, 1, __ATOMIC_SEQ_CST);
     if (at != 0 && number == at)
       tell (number, call, path);
-    if (at != 0 && number == at && error_number == 0)
+    if (at != 0 && number == (error_number == 0 ? at : then > 0 ? at + then : 0))
       syscall (SYS_kill, getpid (), SIGKILL);
     if (at != 0 && (number == at || (forever && number > at)))
       result = error_number;

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "spawn.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-pid_t
-spawn (const char *const *argv, const char *const *env)
+static pid_t
+spawn_into (int out_fd, const char *const *argv, const char *const *env)
 {
   const pid_t driver = getpid ();
   const pid_t pid = fork ();
@@ -26,8 +27,26 @@ spawn (const char *const *argv, const char *const *env)
     _exit (127);
   for (; env != NULL && *env != NULL; env++)
     putenv ((char *) *env);
+  if (out_fd >= 0 && dup2 (out_fd, STDOUT_FILENO) < 0)
+    _exit (127);
   execv (argv[0], (char **) argv);
   _exit (127);
+}
+
+pid_t
+spawn (const char *const *argv, const char *const *env)
+{
+  return spawn_into (-1, argv, env);
+}
+
+pid_t
+spawn_quiet (const char *const *argv, const char *const *env)
+{
+  const int null = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+  const pid_t pid = spawn_into (null, argv, env);
+
+  close (null);
+  return pid;
 }
 
 int

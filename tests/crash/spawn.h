@@ -11,6 +11,8 @@
 
 /* Starts ARGV with "KEY=value" ENV added (nullable). */
 pid_t spawn (const char *const *argv, const char *const *env);
+/* The same, and what it prints goes nowhere. */
+pid_t spawn_quiet (const char *const *argv, const char *const *env);
 /* Returns: the wait status; -1 after TIMEOUT_MS, then the process has been killed. */
 int spawn_wait (pid_t pid, int timeout_ms);
 gboolean spawn_is_clean (int status);

@@ -24,8 +24,8 @@ caught () {
 
 drive once --procs 2 --threads 4 --ids 20 >"$base/out"
 ok $? "the build with mutants is sound when none is chosen"
-caught no-intent 'has no row' fault --shim "$programs/.libs/libcrash-shim.so" --scenario publish --how kill
+caught no-intent 'has no row' fault --shim "$shim" --scenario publish --how kill
 caught no-lock '[0-9]* overlaps' once --procs 4 --threads 4 --ids 100
 caught no-recheck 'fetches and [0-9]* publishes of 100 songs' once --procs 4 --threads 4 --ids 100
-caught no-lease '[0-9]* vanished files' roll --seconds 10 --procs 4 --threads 4 --max-ms 300 --budget 300000
+caught no-lease '[0-9]* vanished files' roll --seconds 10 --procs 4 --threads 4 --max-ms $((3 * max_ms)) --budget 300000
 finish

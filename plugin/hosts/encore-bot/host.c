@@ -273,6 +273,23 @@ module_path (GKeyFile *config)
   return path != NULL ? path : g_strdup (ENCORE_MODULE_DIR "/encore.so");
 }
 
+/* A section whose name is mistyped would be ignored with all that is in it. */
+static gboolean
+check_groups (Host *self, GError **error)
+{
+  const char *const known[] = {"bot", "console", self->plugin->id, NULL};
+  g_auto (GStrv) groups = g_key_file_get_groups (self->config, NULL);
+
+  for (char **group = groups; *group != NULL; group++)
+    if (!g_strv_contains (known, *group)) {
+      g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+                   "unknown section [%s]; there are [bot], [console] and [%s]", *group,
+                   self->plugin->id);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 load (Host *self, GError **error)
 {
@@ -292,6 +309,8 @@ load (Host *self, GError **error)
                  self->plugin->abi_major, BOT_ABI_MAJOR);
     return FALSE;
   }
+  if (!check_groups (self, error))
+    return FALSE;
   if (self->plugin->flags & BOT_PLUGIN_RESIDENT)
     g_module_make_resident (self->module);
   if (self->plugin->start (&self->api, &self->plugin_self) < BOT_OK) {

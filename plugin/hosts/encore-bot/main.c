@@ -48,12 +48,12 @@ static void
 take_line (Console *self, const char *line)
 {
   g_autofree char *valid = g_utf8_make_valid (line, MIN (strlen (line), LINE_MAX_BYTES));
-  const char *colon = strstr (valid, ": ");
-  g_autofree char *name = colon != NULL ? g_strndup (valid, colon - valid) : NULL;
 
   for (char *p = valid; *p != '\0'; p++)
     if (g_ascii_iscntrl (*p))
       *p = ' ';
+  const char *colon = strstr (valid, ": ");
+  g_autofree char *name = colon != NULL ? g_strndup (valid, colon - valid) : NULL;
   if (name != NULL && *name != '\0' && strcspn (name, " \t?!./") == strlen (name))
     host_say (self->host, name, colon + 2);
   else
