@@ -394,11 +394,12 @@ encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GErro
     return FALSE;
   if (out->has_meta && out->media.ext != NULL)
     return TRUE;
-  if (out->media.ext != NULL)
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
-                         "yt-dlp told no id that is one for what it found");
-  else
-    explain (spec->config, out, err_text, error);
+  /* an answer that is not understood: it may do by itself what it does not tell us */
+  if (!says_error (err_text) && (!out->has_meta || out->media.ext != NULL)) {
+    out->media.plain = FALSE;
+    return TRUE;
+  }
+  explain (spec->config, out, err_text, error);
   return FALSE;
 }
 
