@@ -135,7 +135,7 @@ test_goes_on (Rig *rig, gconstpointer data)
   g_assert_no_error (error);
   g_assert_true (is_identical (rig));
   g_autofree char *range = http_server_get_header (server, 0, "Range");
-  g_assert_cmpstr (range, ==, "bytes=200000-449999");
+  g_assert_cmpstr (range, ==, "bytes=195904-449999"); /* a little of it again */
 
   /* another song is there today */
   http_server_script (server, &(HttpAnswer){.file_bytes = 300000}, 1);
@@ -143,6 +143,27 @@ test_goes_on (Rig *rig, gconstpointer data)
   g_assert_false (get (rig, &error));
   g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
   g_assert_cmpint (lseek (rig->fd, 0, SEEK_END), ==, 200000);
+  g_clear_error (&error);
+
+  /* of the same size */
+  http_server_script (server, NULL, 0);
+  g_assert_cmpint (pwrite (rig->fd, "another", 7, 199000), ==, 7);
+  g_assert_false (get (rig, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
+  g_assert_nonnull (strstr (error->message, "another file"));
+}
+
+/* Whole, but nobody had noticed yet. */
+static void
+test_was_whole (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (write (rig->fd, http_server_get_file (server), FILE_BYTES), ==, FILE_BYTES);
+  get (rig, &error);
+  g_assert_no_error (error);
+  g_assert_true (is_identical (rig));
+  g_assert_cmpuint (http_server_count (server), ==, 1);
 }
 
 static void
@@ -354,6 +375,7 @@ main (int argc, char **argv)
   server = http_server_start (FILE_BYTES);
   ADD ("/http/pieces-on-one-connection", test_pieces);
   ADD ("/http/goes-on-where-the-file-ends", test_goes_on);
+  ADD ("/http/was-whole-already", test_was_whole);
   ADD ("/http/a-fault-once-is-survived", test_once);
   ADD ("/http/a-fault-always-is-told", test_always);
   ADD ("/http/limits", test_limits);

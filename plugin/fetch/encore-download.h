@@ -25,6 +25,7 @@ typedef struct {
   gint64 done_bytes, total_bytes;
   gint64 last_bytes; /* for the watchdog */
   gint64 meta_us;    /* when it had resolved (g_get_monotonic_time) */
+  char *growing;     /* (nullable): path of the file whose first done_bytes can be read already */
   char *file;        /* (nullable): name of the finished file in the directory */
   void (*changed) (gpointer data);
   gpointer data;
@@ -35,6 +36,7 @@ typedef struct {
   const EncoreMediaId *id;
   const char *dir;         /* empty and private */
   const char *ytdlp_cache; /* what yt-dlp keeps from one run to the next */
+  const char *partial_dir; /* (nullable) for downloads that break off, on the same file system */
   EncoreHttp *http;
   gint64 deadline_us; /* of g_get_monotonic_time() */
   GCancellable *cancellable;
@@ -42,9 +44,9 @@ typedef struct {
 
 /* encore_download_run: blocks, in a worker that lives as long as the call.  By HTTP where the song
  * is one file, which gives the earliest bytes; when the site refuses that, once more with a fresh
- * address, then by yt-dlp.  With the option download=ytdlp always by yt-dlp.  Success is a file of
- * the announced size, never an exit code alone; whether it is music is to be found out by its
- * decoding. */
+ * address, then by yt-dlp.  What broke off is kept (encore-partial.h) and gone on with.  With the
+ * option download=ytdlp always by yt-dlp.  Success is a file of the announced size, never an exit
+ * code alone; whether it is music is to be found out by its decoding. */
 gboolean encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
 
 /* encore_download_by_ytdlp: yt-dlp writes the file: knows every kind of site.  DIR must be empty.
@@ -52,8 +54,8 @@ gboolean encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *ou
 gboolean
 encore_download_by_ytdlp (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
 
-/* encore_download_by_http: OUT was resolved and its media is plain.  Errors: those of
- * encore_http_download(); FORBIDDEN leaves DIR empty. */
+/* encore_download_by_http: OUT was resolved and its media is plain.  Goes on with what broke off
+ * before.  Errors: those of encore_http_download(); DIR is empty then. */
 gboolean
 encore_download_by_http (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
 

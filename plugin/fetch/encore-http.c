@@ -26,6 +26,7 @@
 #define BACK_OFF_MS 100
 #define MAX_CONNECTIONS 4 /* of a line */
 #define MAGIC_BYTES 16
+#define OVERLAP_BYTES 4096 /* of what was there before, asked for again: is it the same file? */
 
 typedef struct {
   CURLM *multi; /* has the connections */
@@ -43,7 +44,8 @@ typedef struct {
   const EncoreConfig *config;
   const EncoreHttpSpec *spec;
   Line *line;
-  gint64 at, total;               /* bytes in the file, and of all; 0: unknown */
+  gint64 at, total;               /* bytes that are good, and of all; 0: unknown */
+  gint64 known;                   /* bytes that were in the file at the beginning */
   gint64 end;                     /* of this answer's bytes, 0: unknown */
   gint64 heard_us;                /* when the last byte came, or the request began */
   gboolean judged, wanted;        /* the answer; its body */
@@ -217,7 +219,7 @@ judge_whole (Transfer *self)
     return FALSE;
   if (self->at > 0 && ftruncate (self->spec->fd, 0) < 0)
     return refuse (self, ENCORE_ERROR_STORE, "cannot truncate: %s", g_strerror (errno));
-  self->at = 0;
+  self->at = self->known = 0;
   self->end = self->total;
   return TRUE;
 }
@@ -256,6 +258,23 @@ judge (Transfer *self)
                        : refuse (self, ENCORE_ERROR_FORBIDDEN, "HTTP status %ld", status);
 }
 
+/* Bytes that we have: moves AT past them.  Returns: how many they were; -1: they are others. */
+static gssize
+compare (Transfer *self, const char *bytes, gsize len)
+{
+  char ours[OVERLAP_BYTES];
+  const gsize n = MIN (len, (gsize) MAX (self->known - self->at, 0));
+
+  if (n == 0)
+    return 0;
+  if (pread (self->spec->fd, ours, n, self->at) != (gssize) n || memcmp (ours, bytes, n) != 0) {
+    refuse (self, ENCORE_ERROR_CORRUPT, "the site has another file than the one we have begun");
+    return -1;
+  }
+  self->at += n;
+  return n;
+}
+
 static gboolean
 keep (Transfer *self, const char *bytes, gsize len)
 {
@@ -265,7 +284,10 @@ keep (Transfer *self, const char *bytes, gsize len)
     return refuse (self, ENCORE_ERROR_CORRUPT, "more bytes came than were announced");
   if (self->at + (gint64) len > self->config->max_bytes)
     return refuse (self, ENCORE_ERROR_TOO_BIG, "larger than max_bytes");
-  for (gsize written = 0; written < len;) {
+  const gssize same = compare (self, bytes, len);
+  if (same < 0)
+    return FALSE;
+  for (gsize written = same; written < len;) {
     const gssize n = pwrite (self->spec->fd, bytes + written, len - written, self->at);
     if (n < 0 && errno == EINTR)
       continue;
@@ -485,7 +507,8 @@ encore_http_download (EncoreHttp *http, const EncoreHttpSpec *spec, GError **err
   struct stat st;
 
   if (fstat (spec->fd, &st) == 0 && (self.total == 0 || st.st_size <= self.total))
-    self.at = st.st_size;
+    self.known = st.st_size;
+  self.at = MAX (self.known - OVERLAP_BYTES, 0);
   for (char **header = spec->media->headers; header != NULL && *header != NULL; header++)
     headers = curl_slist_append (headers, *header);
   self.line = take_line (http);

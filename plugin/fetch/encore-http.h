@@ -24,8 +24,9 @@ typedef void (*EncoreHttpFunc) (gint64 at, gint64 total, gpointer data);
 
 typedef struct {
   const EncoreMedia *media; /* plain */
-  int fd;                   /* of the file; what is in it is taken for the beginning of the song */
-  gint64 deadline_us;       /* of g_get_monotonic_time() */
+  int fd; /* of the file; what is in it is taken for the beginning of the song, when the site still
+             sends its last bytes */
+  gint64 deadline_us; /* of g_get_monotonic_time() */
   GCancellable *cancellable;
   EncoreHttpFunc func; /* (nullable) */
   gpointer data;

@@ -65,6 +65,8 @@ download (const EncoreJob *job, const char *dir, gint64 deadline_us, EncoreDownl
   Watch watch = {.job = job, .answer = answer, .stop = stop};
   g_autofree char *ytdlp_cache =
       g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
+  g_autofree char *partial_dir =
+      g_build_filename (encore_cache_get_dir (job->cache), "partial", NULL);
   const gulong handler =
       job->cancellable != NULL
           ? g_cancellable_connect (job->cancellable, G_CALLBACK (pass_on), stop, NULL)
@@ -72,8 +74,14 @@ download (const EncoreJob *job, const char *dir, gint64 deadline_us, EncoreDownl
 
   answer->changed = on_change;
   answer->data = &watch;
-  const EncoreDownloadSpec spec = {job->config, &job->id,    dir, ytdlp_cache,
-                                   job->http,   deadline_us, stop};
+  const EncoreDownloadSpec spec = {.config = job->config,
+                                   .id = &job->id,
+                                   .dir = dir,
+                                   .ytdlp_cache = ytdlp_cache,
+                                   .partial_dir = partial_dir,
+                                   .http = job->http,
+                                   .deadline_us = deadline_us,
+                                   .cancellable = stop};
   const gboolean ok = encore_download_run (&spec, answer, error);
   answer->changed = NULL;
   if (handler != 0)
