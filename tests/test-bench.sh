@@ -41,7 +41,9 @@ large-hit
 large-stats
 large-audit
 large-hit-audit
-publish"
+publish
+fetch-throttled
+fetch-first-64k"
 
 # without ffmpeg there is neither song nor peer: told, never passed
 mkdir "$dir/bin"

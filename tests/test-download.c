@@ -162,6 +162,17 @@ test_pieces (Rig *rig, gconstpointer data)
   g_assert_cmpint (rig->readable, ==, rig->out.announced_bytes);
 }
 
+/* Sites slow down who asks for all at once. */
+static void
+test_throttle (Rig *rig, gconstpointer data)
+{
+  const gint64 began_us = g_get_monotonic_time ();
+
+  site_set_faults (site, "{\"" MEDIA "\": {\"slow_unless_range\": 10000}}"); /* 15 s */
+  get_tune (rig);
+  g_assert_cmpint (g_get_monotonic_time () - began_us, <, 8 * G_USEC_PER_SEC);
+}
+
 /* Fragments are yt-dlp's business: HLS, and a file that is handed over in pieces. */
 static void
 test_fragments (Rig *rig, gconstpointer data)
@@ -368,6 +379,7 @@ main (int argc, char **argv)
   }
   ADD ("/download/by-http-where-the-song-is-one-file", test_http);
   ADD ("/download/pieces-and-headers-of-the-site", test_pieces);
+  ADD ("/download/not-throttled", test_throttle);
   ADD ("/download/fragments-by-yt-dlp", test_fragments);
   ADD ("/download/only-yt-dlp", test_only_ytdlp);
   ADD ("/download/refused-once-a-fresh-address", test_fresh_address);
