@@ -340,9 +340,11 @@ explain (const EncoreConfig *config, const EncoreDownload *out, const char *err_
     set_failure (err_text, error);
 }
 
-/* Asks for the song, and fetches it if FETCH.  Returns: FALSE if it could not be asked at all. */
+/* Asks for the song, and fetches it if FETCH.  DATA: of LINE.  Returns: FALSE if it could not be
+ * asked at all. */
 static gboolean
-run_song (const EncoreDownloadSpec *spec, gboolean fetch, EncoreDownload *out, char **err_text,
+run_song (const EncoreDownloadSpec *spec, gboolean fetch, EncoreDownload *out,
+          GCancellable *cancellable, EncoreLineFunc line, gpointer data, char **err_text,
           GError **error)
 {
   const EncoreConfig *config = spec->config;
@@ -364,8 +366,7 @@ run_song (const EncoreDownloadSpec *spec, gboolean fetch, EncoreDownload *out, c
     return FALSE;
   add (argv, "--", url, NULL);
   g_ptr_array_add (argv, NULL);
-  return run (config, argv, spec->dir, spec->deadline_us, spec->cancellable, encore_ytdlp_take_line,
-              out, err_text, error);
+  return run (config, argv, spec->dir, spec->deadline_us, cancellable, line, data, err_text, error);
 }
 
 gboolean
@@ -373,7 +374,7 @@ encore_download_by_ytdlp (const EncoreDownloadSpec *spec, EncoreDownload *out, G
 {
   g_autofree char *err_text = NULL;
 
-  if (!run_song (spec, TRUE, out, &err_text, error))
+  if (!run_song (spec, TRUE, out, spec->cancellable, encore_ytdlp_take_line, out, &err_text, error))
     return FALSE;
   if (out->file != NULL && out->has_meta)
     return TRUE;
@@ -385,12 +386,56 @@ encore_download_by_ytdlp (const EncoreDownloadSpec *spec, EncoreDownload *out, G
   return FALSE;
 }
 
+typedef struct {
+  EncoreDownload *out;
+  GCancellable *enough;
+} Resolve;
+
+/* Its last line is all we want: its end takes yt-dlp another tenth of a second. */
+static gboolean
+take_resolve_line (const char *line, gpointer data)
+{
+  const Resolve *self = data;
+  const gboolean progress = encore_ytdlp_take_line (line, self->out);
+
+  if (self->out->media.ext != NULL)
+    g_cancellable_cancel (self->enough);
+  return progress;
+}
+
+static void
+pass_on (GCancellable *cancellable, gpointer enough)
+{
+  g_cancellable_cancel (enough);
+}
+
+/* Returns: FALSE if it could not be asked at all. */
+static gboolean
+resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text, GError **error)
+{
+  g_autoptr (GCancellable) enough = g_cancellable_new ();
+  Resolve data = {out, enough};
+  gulong handler = 0;
+  g_autoptr (GError) local = NULL;
+
+  if (spec->cancellable != NULL)
+    handler = g_cancellable_connect (spec->cancellable, G_CALLBACK (pass_on), enough, NULL);
+  gboolean ok = run_song (spec, FALSE, out, enough, take_resolve_line, &data, err_text, &local);
+  if (handler != 0)
+    g_cancellable_disconnect (spec->cancellable, handler);
+  if (!ok && out->media.ext != NULL && !g_cancellable_is_cancelled (spec->cancellable))
+    ok = TRUE;
+  if (!ok)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return ok;
+}
+
 gboolean
 encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
 {
   g_autofree char *err_text = NULL;
 
-  if (!run_song (spec, FALSE, out, &err_text, error))
+  if (!resolve (spec, out, &err_text, error))
     return FALSE;
   if (out->has_meta && out->media.ext != NULL)
     return TRUE;
