@@ -21,6 +21,7 @@ typedef enum {
 } EncoreOptionType;
 
 typedef enum { ENCORE_DOWNLOAD_AUTO, ENCORE_DOWNLOAD_YTDLP } EncoreDownloadWay;
+typedef enum { ENCORE_RESOLVER_PROCESS, ENCORE_RESOLVER_WORKER } EncoreResolverWay;
 
 /* The values.  Strings are owned, never NULL. */
 typedef struct {
@@ -51,6 +52,8 @@ typedef struct {
   gint64 rate_limit_bytes_per_s; /* 0: none */
   int download;                  /* EncoreDownloadWay */
   gboolean allow_private;
+  int resolver; /* EncoreResolverWay */
+  gint64 resolver_idle_ms;
   char *rename; /* "play=p,skip=next" */
 } EncoreConfig;
 

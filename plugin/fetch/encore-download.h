@@ -9,6 +9,7 @@
 #include "base/encore-media-id.h"
 #include "fetch/encore-http.h"
 #include "fetch/encore-media.h"
+#include "fetch/encore-worker.h"
 #include "store/encore-cache.h"
 
 G_BEGIN_DECLS
@@ -38,7 +39,8 @@ typedef struct {
   const char *ytdlp_cache; /* what yt-dlp keeps from one run to the next */
   const char *partial_dir; /* (nullable) for downloads that break off, on the same file system */
   EncoreHttp *http;
-  gint64 deadline_us; /* of g_get_monotonic_time() */
+  EncoreWorker *worker; /* (nullable) asked first */
+  gint64 deadline_us;   /* of g_get_monotonic_time() */
   GCancellable *cancellable;
 } EncoreDownloadSpec;
 

@@ -80,6 +80,7 @@ download (const EncoreJob *job, const char *dir, gint64 deadline_us, EncoreDownl
                                    .ytdlp_cache = ytdlp_cache,
                                    .partial_dir = partial_dir,
                                    .http = job->http,
+                                   .worker = job->worker,
                                    .deadline_us = deadline_us,
                                    .cancellable = stop};
   const gboolean ok = encore_download_run (&spec, answer, error);

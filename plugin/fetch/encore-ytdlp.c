@@ -292,8 +292,8 @@ add_fetch (GPtrArray *argv, const EncoreConfig *config)
 }
 
 /* A home of its own: plugins and settings of the service's user are code that is not ours. */
-static char **
-make_environment (const EncoreConfig *config, const char *home)
+char **
+encore_ytdlp_make_environment (const EncoreConfig *config, const char *home)
 {
   char **envp = g_new0 (char *, 1);
 
@@ -308,7 +308,7 @@ run (const EncoreConfig *config, GPtrArray *argv, const char *dir, gint64 deadli
      GCancellable *cancellable, EncoreLineFunc line, gpointer data, char **err_text, GError **error)
 {
   g_autofree char *home = g_build_filename (dir, "home", NULL);
-  g_auto (GStrv) envp = make_environment (config, home);
+  g_auto (GStrv) envp = encore_ytdlp_make_environment (config, home);
   const EncoreChildSpec spec = {.argv = (char **) argv->pdata,
                                 .envp = envp,
                                 .cwd = dir,
@@ -318,6 +318,21 @@ run (const EncoreConfig *config, GPtrArray *argv, const char *dir, gint64 deadli
                                 .deadline_us = deadline_us};
 
   return encore_child_run (&spec, cancellable, line, data, err_text, error);
+}
+
+char **
+encore_ytdlp_make_resolve_argv (const EncoreConfig *config, const char *ytdlp_cache,
+                                const char *home, GError **error)
+{
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
+
+  add_choice (argv, config, ytdlp_cache);
+  add_resolve (argv);
+  add_network (argv, config);
+  if (!add_cookies (argv, config, home, error) || !add_extra (argv, config, error))
+    return NULL;
+  g_ptr_array_add (argv, NULL);
+  return (char **) g_ptr_array_free (g_steal_pointer (&argv), FALSE);
 }
 
 /* No "done" line although it ended: refused by our own filter, or an error. */
@@ -340,6 +355,14 @@ explain (const EncoreConfig *config, const EncoreDownload *out, const char *err_
     set_failure (err_text, error);
 }
 
+static void
+clear (EncoreDownload *out)
+{
+  encore_download_clear (out);
+  out->done_bytes = out->total_bytes = out->last_bytes = out->announced_bytes = 0;
+  out->has_meta = FALSE;
+}
+
 /* Asks for the song, and fetches it if FETCH.  DATA: of LINE.  Returns: FALSE if it could not be
  * asked at all. */
 static gboolean
@@ -352,8 +375,7 @@ run_song (const EncoreDownloadSpec *spec, gboolean fetch, EncoreDownload *out,
   g_autofree char *url = encore_media_id_to_url (spec->id);
   g_autofree char *home = g_build_filename (spec->dir, "home", NULL);
 
-  encore_download_clear (out);
-  out->done_bytes = out->total_bytes = out->last_bytes = out->announced_bytes = 0;
+  clear (out);
   g_mkdir (home, 0700);
   add (argv, config->ytdlp, NULL);
   add_choice (argv, config, spec->ytdlp_cache);
@@ -411,7 +433,8 @@ pass_on (GCancellable *cancellable, gpointer enough)
 
 /* Returns: FALSE if it could not be asked at all. */
 static gboolean
-resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text, GError **error)
+resolve_by_process (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text,
+                    GError **error)
 {
   g_autoptr (GCancellable) enough = g_cancellable_new ();
   Resolve data = {out, enough};
@@ -428,6 +451,36 @@ resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text, G
   if (!ok)
     g_propagate_error (error, g_steal_pointer (&local));
   return ok;
+}
+
+/* Returns: FALSE with NO_PROGRAM: try another way. */
+static gboolean
+resolve_by_worker (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text,
+                   GError **error)
+{
+  g_autofree char *url = encore_media_id_to_url (spec->id);
+
+  clear (out);
+  return encore_worker_ask (spec->worker, url, spec->deadline_us, spec->cancellable,
+                            encore_ytdlp_take_line, out, err_text, error);
+}
+
+/* Returns: FALSE if it could not be asked at all. */
+static gboolean
+resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (spec->worker == NULL)
+    return resolve_by_process (spec, out, err_text, error);
+  if (resolve_by_worker (spec, out, err_text, &local))
+    return TRUE;
+  if (g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM)) {
+    g_debug ("fetch: %s: a yt-dlp of its own", local->message);
+    return resolve_by_process (spec, out, err_text, error);
+  }
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }
 
 gboolean

@@ -17,6 +17,14 @@ EncoreError encore_ytdlp_classify (const char *err_text, char **message);
 /* encore_ytdlp_resolve: what the song is and where its bytes are; nothing is downloaded. */
 gboolean encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
 
+/* encore_ytdlp_make_resolve_argv: of encore_ytdlp_resolve(), without the program, "--" and the
+ * address.  HOME gets a copy of the cookies.  Returns: (transfer full); NULL with CONFIG. */
+char **encore_ytdlp_make_resolve_argv (const EncoreConfig *config, const char *ytdlp_cache,
+                                       const char *home, GError **error);
+
+/* encore_ytdlp_make_environment: all that it gets.  (transfer full) */
+char **encore_ytdlp_make_environment (const EncoreConfig *config, const char *home);
+
 typedef struct {
   EncoreMediaId id;
   char *title;
