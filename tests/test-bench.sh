@@ -43,7 +43,8 @@ large-audit
 large-hit-audit
 publish
 fetch-throttled
-fetch-first-64k"
+fetch-first-64k
+resolve-warm"
 
 # without ffmpeg there is neither song nor peer: told, never passed
 mkdir "$dir/bin"

@@ -7,6 +7,8 @@
 
 #define NAME_MAX_BYTES 32
 #define VALUE_MAX_BYTES 4096
+#define BYTES_MAX (G_GINT64_CONSTANT (1) << 50)
+#define TIME_MAX_S (G_GINT64_CONSTANT (1) << 40)
 
 void
 encore_media_clear (EncoreMedia *self)
@@ -114,7 +116,7 @@ take_part (GStrvBuilder *lines, Cookie *cookie, char *part)
   } else if (g_ascii_strcasecmp (part, "Path") == 0) {
     cookie->path = value;
   } else if (g_ascii_strcasecmp (part, "Expires") == 0) {
-    cookie->expires_s = g_ascii_strtoll (value, NULL, 10);
+    cookie->expires_s = CLAMP (g_ascii_strtoll (value, NULL, 10), 0, TIME_MAX_S);
   } else {
     end_cookie (lines, cookie);
     cookie->name = part;
@@ -139,10 +141,41 @@ take_cookies (const char *text)
 
 /* ---- all of it */
 
+/* The site chooses the types, too. */
+static JsonNode *
+get_value (JsonObject *object, const char *key)
+{
+  JsonNode *node = json_object_get_member (object, key);
+
+  return node != NULL && JSON_NODE_HOLDS_VALUE (node) ? node : NULL;
+}
+
 static const char *
 get_text (JsonObject *object, const char *key)
 {
-  return json_object_get_string_member_with_default (object, key, NULL);
+  JsonNode *node = get_value (object, key);
+
+  return node != NULL ? json_node_get_string (node) : NULL;
+}
+
+/* From 0 to MAX; else 0, which is "unknown". */
+static gint64
+get_number (JsonObject *object, const char *key, gint64 max)
+{
+  JsonNode *node = get_value (object, key);
+  const double number = node != NULL ? json_node_get_double (node) : 0;
+
+  return number > 0 && number < max ? (gint64) number : 0;
+}
+
+/* Only a plain 0 says that there are none. */
+static gboolean
+has_fragments (JsonObject *event)
+{
+  JsonNode *node = get_value (event, "fragments");
+
+  return node == NULL || json_node_get_value_type (node) != G_TYPE_INT64 ||
+         json_node_get_int (node) != 0;
 }
 
 static JsonObject *
@@ -173,16 +206,14 @@ encore_media_take (EncoreMedia *self, JsonObject *event)
     return;
   const char *url = get_text (info, "url");
   JsonObject *options = get_object (info, "downloader_options");
-  self->plain = is_http (get_text (info, "protocol"), url) &&
-                json_object_get_int_member_with_default (event, "fragments", 1) == 0;
+  self->plain = is_http (get_text (info, "protocol"), url) && !has_fragments (event);
   self->url = self->plain ? g_strdup (url) : NULL;
   self->format_id = take_name (get_text (info, "format_id"), "_-", "unknown");
   self->ext = take_name (get_text (info, "ext"), "", "bin");
   self->headers = take_headers (get_object (info, "http_headers"));
   self->cookies = take_cookies (get_text (info, "cookies"));
-  self->bytes = MAX (json_object_get_int_member_with_default (info, "filesize", 0), 0);
-  self->available_at_s = json_object_get_int_member_with_default (info, "available_at", 0);
+  self->bytes = get_number (info, "filesize", BYTES_MAX);
+  self->available_at_s = get_number (info, "available_at", TIME_MAX_S);
   if (options != NULL)
-    self->piece_bytes =
-        MAX (json_object_get_int_member_with_default (options, "http_chunk_size", 0), 0);
+    self->piece_bytes = get_number (options, "http_chunk_size", BYTES_MAX);
 }

@@ -37,10 +37,31 @@ encore_ytdlp_clean (const char *text, glong max_chars)
 
 /* ---- answers */
 
+/* The site chooses the types, too: json-glib's own getters want to know them before. */
+static JsonNode *
+get_value (JsonObject *object, const char *key)
+{
+  JsonNode *node = json_object_get_member (object, key);
+
+  return node != NULL && JSON_NODE_HOLDS_VALUE (node) ? node : NULL;
+}
+
 static const char *
 get_text (JsonObject *object, const char *key)
 {
-  return json_object_get_string_member_with_default (object, key, NULL);
+  JsonNode *node = get_value (object, key);
+
+  return node != NULL ? json_node_get_string (node) : NULL;
+}
+
+/* From 0 to a number that fits; else 0, which is "unknown". */
+static gint64
+get_number (JsonObject *object, const char *key, gint64 factor)
+{
+  JsonNode *node = get_value (object, key);
+  const double number = node != NULL ? factor * json_node_get_double (node) : 0;
+
+  return number > 0 && number < G_MAXINT64 / 2 ? (gint64) number : 0;
 }
 
 static void
@@ -54,7 +75,7 @@ take_meta (EncoreDownload *self, JsonObject *info)
   self->title = encore_ytdlp_clean (get_text (info, "title"), TITLE_MAX);
   self->artist =
       encore_ytdlp_clean (artist != NULL ? artist : get_text (info, "channel"), TITLE_MAX);
-  self->duration_ms = 1000 * json_object_get_double_member_with_default (info, "duration", 0);
+  self->duration_ms = get_number (info, "duration", 1000);
   self->live_status = g_strdup (get_text (info, "live_status"));
   self->meta_us = g_get_monotonic_time ();
 }
@@ -64,8 +85,8 @@ take_meta (EncoreDownload *self, JsonObject *info)
 static gboolean
 take_progress (EncoreDownload *self, JsonObject *event)
 {
-  self->done_bytes = json_object_get_int_member_with_default (event, "done", 0);
-  self->total_bytes = json_object_get_int_member_with_default (event, "total", 0);
+  self->done_bytes = get_number (event, "done", 1);
+  self->total_bytes = get_number (event, "total", 1);
   if (self->done_bytes <= self->last_bytes)
     return FALSE;
   self->last_bytes = self->done_bytes;
@@ -82,22 +103,22 @@ encore_ytdlp_take_line (const char *line, gpointer data)
       !JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)))
     return FALSE;
   JsonObject *event = json_node_get_object (json_parser_get_root (parser));
-  const char *kind = json_object_get_string_member_with_default (event, "event", "");
+  const char *kind = get_text (event, "event");
   JsonNode *node = json_object_get_member (event, "info");
   JsonObject *info =
       node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
   gboolean progress = TRUE;
 
-  if (strcmp (kind, "meta") == 0 && info != NULL) {
+  if (g_strcmp0 (kind, "meta") == 0 && info != NULL) {
     take_meta (self, info);
-  } else if (strcmp (kind, "format") == 0 && info != NULL) {
-    self->announced_bytes = json_object_get_int_member_with_default (info, "filesize", 0);
-  } else if (strcmp (kind, "media") == 0) {
+  } else if (g_strcmp0 (kind, "format") == 0 && info != NULL) {
+    self->announced_bytes = get_number (info, "filesize", 1);
+  } else if (g_strcmp0 (kind, "media") == 0) {
     encore_media_take (&self->media, event);
     self->announced_bytes = self->media.bytes;
-  } else if (strcmp (kind, "progress") == 0) {
+  } else if (g_strcmp0 (kind, "progress") == 0) {
     progress = take_progress (self, event);
-  } else if (strcmp (kind, "done") == 0 && get_text (event, "path") != NULL) {
+  } else if (g_strcmp0 (kind, "done") == 0 && get_text (event, "path") != NULL) {
     g_free (self->file);
     self->file = g_path_get_basename (get_text (event, "path"));
   } else {
@@ -221,8 +242,10 @@ add_cookies (GPtrArray *argv, const EncoreConfig *config, const char *home, GErr
 
   if (*config->cookies == '\0')
     return TRUE;
+  /* CONSISTENT: without it a shorter file keeps the tail of the longer one (GLib 2.74) */
   if (!g_file_get_contents (config->cookies, &content, &len, &local) ||
-      !g_file_set_contents_full (copy, content, len, G_FILE_SET_CONTENTS_NONE, 0600, &local)) {
+      !g_file_set_contents_full (copy, content, len, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
+                                 &local)) {
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "cookies: %s", local->message);
     return FALSE;
   }
@@ -528,7 +551,7 @@ take_hit (const char *line, gpointer data)
   EncoreHit *hit = g_new0 (EncoreHit, 1);
   hit->id = id;
   hit->title = encore_ytdlp_clean (get_text (object, "title"), TITLE_MAX);
-  hit->duration_ms = 1000 * json_object_get_double_member_with_default (object, "duration", 0);
+  hit->duration_ms = get_number (object, "duration", 1000);
   g_ptr_array_add (data, hit);
   return TRUE;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Downloads from the offline site, by HTTP beside yt-dlp's own: the site slows down who does not
- * ask for pieces; the first bytes of a slow one.  The resolver is a yt-dlp of its own each time. */
+ * ask for pieces; the first bytes of a slow one, there with a yt-dlp of its own each time; and one
+ * that stays. */
 #include "config.h"
 #include "bench.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "fetch/encore-download.h"
+#include "fetch/encore-ytdlp.h"
 #include "site-fixture.h"
 #include "store-fixture.h"
 
@@ -37,6 +39,15 @@ static const BenchFigure FIGURES[] = {
         .times = NAN,
         .peer = "yt-dlp -o",
         .means = "request -> 64 KiB can be read, from a site that sends 100 kB/s",
+    },
+    {
+        .name = "resolve-warm",
+        .unit = "ms",
+        .decimals = 1,
+        .goal = 50,
+        .times = 10,
+        .peer = "a yt-dlp each time",
+        .means = "what a song is and where its bytes are, from a yt-dlp that stays",
     },
 };
 
@@ -119,6 +130,47 @@ download (Rig *rig, gboolean ours, double *whole_s, double *early_s, GError **er
   return FALSE;
 }
 
+static gboolean
+resolve (Rig *rig, EncoreWorker *worker, double *ms, GError **error)
+{
+  g_auto (EncoreDownload) out = {0};
+  g_autofree char *work = g_build_filename (rig->dir, "work", NULL);
+  g_autofree char *ytdlp_cache = g_build_filename (rig->dir, "ytdlp", NULL);
+  EncoreMediaId id;
+  const gint64 began_us = g_get_monotonic_time ();
+  const EncoreDownloadSpec spec = {.config = rig->config,
+                                   .id = &id,
+                                   .dir = work,
+                                   .ytdlp_cache = ytdlp_cache,
+                                   .worker = worker,
+                                   .deadline_us = began_us + 60 * G_USEC_PER_SEC};
+
+  encore_media_id_from_stem (SONG, &id);
+  fixture_remove (work);
+  g_mkdir (work, 0700);
+  const gboolean ok = encore_ytdlp_resolve (&spec, &out, error);
+  *ms = (g_get_monotonic_time () - began_us) / 1e3;
+  return ok;
+}
+
+static gboolean
+run_resolves (Bench *self, Rig *rig, BenchRow *row, GError **error)
+{
+  g_autofree char *dir = g_build_filename (rig->dir, "resolver", NULL);
+  g_autoptr (EncoreWorker) worker = encore_worker_new (rig->config, dir, dir);
+  double ms;
+
+  if (!resolve (rig, worker, &ms, error)) /* the first one starts it */
+    return FALSE;
+  for (guint i = 0; i < self->plays + self->peer_plays; i++) {
+    const gboolean ours = i >= self->peer_plays;
+    if (!resolve (rig, ours ? worker : NULL, &ms, error))
+      return FALSE;
+    bench_row_add (row, ours, ms);
+  }
+  return TRUE;
+}
+
 /* The peer takes its 19 s once only. */
 static gboolean
 run_rounds (Bench *self, Rig *rig, BenchRow **rows, GError **error)
@@ -163,7 +215,8 @@ run (Bench *self, BenchRow **rows, GError **error)
   g_free (config->ytdlp);
   config->ytdlp = g_strdup (site_get_ytdlp (rig.site));
   config->allow_private = TRUE;
-  const gboolean ok = run_rounds (self, &rig, rows, error);
+  const gboolean ok =
+      run_rounds (self, &rig, rows, error) && run_resolves (self, &rig, rows[2], error);
   site_stop (rig.site);
   return ok;
 }
