@@ -41,24 +41,31 @@ read_ready (GSubprocess *server)
   return g_strdup (line + strlen ("READY "));
 }
 
-Site *
-site_start (const char **why)
+/* Returns: (transfer none) (nullable): a program that the machine lacks. */
+static const char *
+find_missing (void)
 {
   static const char *const needed[] = {"yt-dlp", "ffmpeg", NULL};
-  g_autofree char *media = g_test_build_filename (G_TEST_BUILT, "media", NULL);
-  g_autofree char *make = g_test_build_filename (G_TEST_DIST, "site", "make-media.sh", NULL);
-  g_autofree char *wrap = g_test_build_filename (G_TEST_DIST, "site", "make-wrapper.sh", NULL);
-  g_autofree char *program = g_test_build_filename (G_TEST_DIST, "site", "site.py", NULL);
-  g_autoptr (GError) error = NULL;
 
   for (int i = 0; needed[i] != NULL; i++) {
     g_autofree char *path = g_find_program_in_path (needed[i]);
-    *why = needed[i];
     if (path == NULL)
-      return NULL;
+      return needed[i];
   }
+  return NULL;
+}
+
+Site *
+site_start_at (const char *media, const char *top, const char **why)
+{
+  g_autofree char *wrap = g_build_filename (top, "tests", "site", "make-wrapper.sh", NULL);
+  g_autofree char *program = g_build_filename (top, "tests", "site", "site.py", NULL);
+  g_autoptr (GError) error = NULL;
+
+  *why = find_missing ();
+  if (*why != NULL)
+    return NULL;
   Site *self = g_new0 (Site, 1);
-  g_free (run ((const char *const[]){"bash", make, media, NULL}));
   self->dir = fixture_make_dir ();
   self->server = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
                                    &error, "/usr/bin/python3", program, media, NULL);
@@ -66,6 +73,20 @@ site_start (const char **why)
   self->url = read_ready (self->server);
   self->ytdlp = run ((const char *const[]){"bash", wrap, self->dir, self->url, NULL});
   return self;
+}
+
+Site *
+site_start (const char **why)
+{
+  g_autofree char *media = g_test_build_filename (G_TEST_BUILT, "media", NULL);
+  g_autofree char *make = g_test_build_filename (G_TEST_DIST, "site", "make-media.sh", NULL);
+  g_autofree char *top = g_test_build_filename (G_TEST_DIST, "..", NULL);
+
+  *why = find_missing ();
+  if (*why != NULL)
+    return NULL;
+  g_free (run ((const char *const[]){"bash", make, media, NULL}));
+  return site_start_at (media, top, why);
 }
 
 void

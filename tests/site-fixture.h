@@ -9,6 +9,8 @@ typedef struct Site Site;
 /* Makes the songs if need be, starts the server.  NULL when the machine lacks yt-dlp, ffmpeg or
  * python3: *WHY (transfer none). */
 Site *site_start (const char **why);
+/* The same with the catalogue and the files in MEDIA; TOP has the sources. */
+Site *site_start_at (const char *media, const char *top, const char **why);
 void site_stop (Site *self);
 /* Why the catalogue has no real songs; NULL if it has. (transfer full) */
 char *site_get_no_music (void);

@@ -38,6 +38,7 @@ rig_set_up (Rig *rig, gconstpointer data)
   rig->config = encore_config_new ();
   g_free (rig->config->ytdlp);
   rig->config->ytdlp = g_strdup (site_get_ytdlp (site));
+  rig->config->allow_private = TRUE; /* the site is on loopback */
   rig->config->stall_ms = 1500;
   rig->config->fetch_timeout_ms = 20000;
   rig->fetch = encore_fetch_new (rig->cache, rig->config);

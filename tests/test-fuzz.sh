@@ -20,11 +20,13 @@ export LSAN_OPTIONS="suppressions=$src/tests/lsan.supp:print_suppressions=0"
 compile () { # FILE: into DIR/FILE.o
   # shellcheck disable=SC2086
   $clang -c $flags -fsanitize=fuzzer-no-link -std=gnu11 -DHAVE_CONFIG_H -DG_LOG_DOMAIN='"Encore"' \
-    -DENCORE_MODULE_DIR='"/"' -I"$abs_top_builddir" -I"$src/plugin" -I"$src/plugin/include" -I"$src/tests/fuzz" \
+    -DENCORE_MODULE_DIR='"/"' -I"$abs_top_builddir" -I"$abs_top_builddir/plugin" -I"$src/plugin" -I"$src/plugin/include" -I"$src/tests/fuzz" \
     $LIBRARY_CFLAGS "$src/$1" -o "$dir/$(basename "$1").o" || echo "$1" >>"$dir/uncompiled"
 }
-library=(plugin/base/*.c
-  plugin/fetch/encore-announced.c plugin/fetch/encore-child.c plugin/fetch/encore-sandbox.c plugin/fetch/encore-ytdlp.c)
+library=(plugin/base/*.c)
+for part in address announced child download http media partial sandbox worker ytdlp; do
+  library+=("plugin/fetch/encore-$part.c")
+done
 fuzzers=(id line option tag)
 cd "$src" || exit 1
 objects=()
@@ -37,7 +39,7 @@ wait
 for name in "${fuzzers[@]}"; do
   # shellcheck disable=SC2046,SC2086
   $clang $flags -fsanitize=fuzzer "$dir/fuzz-$name.c.o" "${objects[@]}" -o "$dir/fuzz-$name" \
-    $(pkg-config --libs gio-unix-2.0 json-glib-1.0 ogg) -lm || echo "fuzz-$name" >>"$dir/uncompiled"
+    $(pkg-config --libs gio-unix-2.0 json-glib-1.0 libcurl ogg) -lm || echo "fuzz-$name" >>"$dir/uncompiled"
 done
 [ ! -e "$dir/uncompiled" ]; ok $? "all of it compiles"
 

@@ -25,6 +25,10 @@ static const char *const EVICT_CHOICES[] = {"gdsf", "lru", "age", NULL};
 /* in the order of fetch/encore-sandbox.c */
 static const char *const SANDBOX_CHOICES[] = {"none", "bwrap", NULL};
 
+/* EncoreDownloadWay */
+static const char *const DOWNLOAD_CHOICES[] = {"auto", "ytdlp", NULL};
+static const char *const RESOLVER_CHOICES[] = {"process", "worker", NULL};
+
 static const EncoreOption OPTIONS[] = {
     {"cache_dir", ENCORE_OPTION_PATH, AT (cache_dir), "", 0, 0, NULL,
      "Directory of the cache; empty: $XDG_CACHE_HOME/encore. May be shared by many processes"},
@@ -79,6 +83,17 @@ static const EncoreOption OPTIONS[] = {
      "of ytdlp_path and of ytdlp, and of the cache only what it downloads) or none"},
     {"rate_limit", ENCORE_OPTION_SIZE, AT (rate_limit_bytes_per_s), "0", 0, GIB, NULL,
      "Bytes per second of one download; 0: no limit"},
+    {"download", ENCORE_OPTION_ENUM, AT (download), "auto", 0, 0, DOWNLOAD_CHOICES,
+     "Who downloads: auto (Encore itself where the song is one file, which is faster; else "
+     "yt-dlp), "
+     "ytdlp (always yt-dlp)"},
+    {"allow_private", ENCORE_OPTION_BOOL, AT (allow_private), "no", 0, 0, NULL,
+     "Download from addresses of this machine and of private networks, too; for tests"},
+    {"resolver", ENCORE_OPTION_ENUM, AT (resolver), "process", 0, 0, RESOLVER_CHOICES,
+     "Who asks the site what a song is: process (a yt-dlp each time), worker (a yt-dlp that stays, "
+     "which answers at once)"},
+    {"resolver_idle", ENCORE_OPTION_DURATION, AT (resolver_idle_ms), "5min", SECOND_MS, DAY_MS,
+     NULL, "A yt-dlp that stays is ended after so long without a question"},
     {"rename", ENCORE_OPTION_STRING, AT (rename), "", 0, 0, NULL,
      "Other names for commands, such as \"play=p,skip=next\""},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},

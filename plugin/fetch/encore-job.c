@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fetch/encore-download.h"
 #include "fetch/encore-normalise.h"
 #include "fetch/encore-probe.h"
 #include "fetch/encore-whole.h"
-#include "fetch/encore-ytdlp.h"
 
 #define LOOK_US (G_USEC_PER_SEC / 5)
 #define ROOM_BYTES (16 * 1024 * 1024) /* a song and its download, roughly */
@@ -24,7 +24,7 @@
 typedef struct {
   const EncoreJob *job;
   EncoreClaim *claim;
-  EncoreYtdlp *answer;
+  EncoreDownload *answer;
   GCancellable *stop; /* ends the download: nobody wants it any more, somebody else has it, or there
                          is no room for it */
   gboolean is_named, is_elsewhere;
@@ -37,7 +37,7 @@ typedef struct {
 static void
 watch_name (Watch *watch)
 {
-  const EncoreYtdlp *answer = watch->answer;
+  const EncoreDownload *answer = watch->answer;
 
   if (!answer->has_meta || watch->is_named)
     return;
@@ -52,7 +52,7 @@ watch_name (Watch *watch)
 static void
 watch_room (Watch *watch)
 {
-  const EncoreYtdlp *answer = watch->answer;
+  const EncoreDownload *answer = watch->answer;
   const gint64 now_us = g_get_monotonic_time ();
 
   if (watch->full != NULL || now_us < watch->looked_us + LOOK_US)
@@ -67,7 +67,7 @@ static void
 on_change (gpointer data)
 {
   Watch *watch = data;
-  const EncoreYtdlp *answer = watch->answer;
+  const EncoreDownload *answer = watch->answer;
 
   watch->job->progress (answer->has_meta ? ENCORE_STAGE_DOWNLOAD : ENCORE_STAGE_RESOLVE,
                         answer->done_bytes, answer->total_bytes, answer->title, watch->job->data);
@@ -83,7 +83,7 @@ pass_on (GCancellable *cancellable, gpointer stop)
 
 /* *IS_ELSEWHERE: it was not needed. */
 static gboolean
-download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreYtdlp *answer,
+download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDownload *answer,
                gboolean *is_elsewhere, GError **error)
 {
   g_autoptr (GCancellable) stop = g_cancellable_new ();
@@ -91,6 +91,8 @@ download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, Enc
   const char *dir = encore_claim_get_dir (claim);
   g_autofree char *ytdlp_cache =
       g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
+  g_autofree char *partial_dir =
+      g_build_filename (encore_cache_get_dir (job->cache), "partial", NULL);
   const gulong handler =
       job->cancellable != NULL
           ? g_cancellable_connect (job->cancellable, G_CALLBACK (pass_on), stop, NULL)
@@ -98,8 +100,16 @@ download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, Enc
 
   answer->changed = on_change;
   answer->data = &watch;
-  const gboolean ok = encore_ytdlp_download (job->config, &job->id, dir, ytdlp_cache, deadline_us,
-                                             stop, answer, error);
+  const EncoreDownloadSpec spec = {.config = job->config,
+                                   .id = &job->id,
+                                   .dir = dir,
+                                   .ytdlp_cache = ytdlp_cache,
+                                   .partial_dir = partial_dir,
+                                   .http = job->http,
+                                   .worker = job->worker,
+                                   .deadline_us = deadline_us,
+                                   .cancellable = stop};
+  const gboolean ok = encore_download_run (&spec, answer, error);
   answer->changed = NULL;
   if (handler != 0)
     g_cancellable_disconnect (job->cancellable, handler);
@@ -113,7 +123,7 @@ download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, Enc
 
 /* TRUE: ANSWER's file is there, or *HIT: what somebody else fetched under another of its names. */
 static gboolean
-download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreYtdlp *answer,
+download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDownload *answer,
           EncoreHandle **hit, GError **error)
 {
   gboolean is_elsewhere;
@@ -127,8 +137,8 @@ download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreYt
     if (*hit != NULL)
       return TRUE;
     if (local == NULL) { /* he gave up: it is ours now */
-      encore_ytdlp_clear (answer);
-      *answer = (EncoreYtdlp){0};
+      encore_download_clear (answer);
+      *answer = (EncoreDownload){0};
       return download_once (job, claim, deadline_us, answer, &is_elsewhere, error);
     }
   }
@@ -137,33 +147,10 @@ download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreYt
   return ok && !is_elsewhere;
 }
 
-static gboolean
-has_media_magic (const guint8 *head, gsize len)
-{
-  static const struct {
-    gsize offset;
-    const char *bytes;
-  } magics[] = {{0, "\x1a\x45\xdf\xa3"},
-                {4, "ftyp"},
-                {0, "OggS"},
-                {0, "ID3"},
-                {0, "fLaC"},
-                {0, "RIFF"},
-                {0, "\xff\xfb"},
-                {0, "\xff\xf3"},
-                {0, "\xff\xf1"}};
-
-  for (gsize i = 0; i < G_N_ELEMENTS (magics); i++) {
-    const gsize n = strlen (magics[i].bytes);
-    if (magics[i].offset + n <= len && memcmp (head + magics[i].offset, magics[i].bytes, n) == 0)
-      return TRUE;
-  }
-  return FALSE;
-}
-
 /* Size as announced, the beginning of a media file, and no part of its container missing. */
 static gboolean
-check_open (int fd, const EncoreYtdlp *answer, gint64 *bytes, gint64 *container_ms, GError **error)
+check_open (int fd, const EncoreDownload *answer, gint64 *bytes, gint64 *container_ms,
+            GError **error)
 {
   struct stat st = {0};
   guint8 head[16];
@@ -179,7 +166,7 @@ check_open (int fd, const EncoreYtdlp *answer, gint64 *bytes, gint64 *container_
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
                  "%" G_GINT64_FORMAT " bytes came of %" G_GINT64_FORMAT " announced",
                  (gint64) st.st_size, answer->announced_bytes);
-  else if (!has_media_magic (head, n))
+  else if (!encore_whole_has_magic (head, n))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the site sent no media file");
   else
     return encore_announced_ms (fd, container_ms, error);
@@ -187,7 +174,7 @@ check_open (int fd, const EncoreYtdlp *answer, gint64 *bytes, gint64 *container_
 }
 
 static gboolean
-check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, gint64 *container_ms,
+check_download (const char *path, const EncoreDownload *answer, gint64 *bytes, gint64 *container_ms,
                 GError **error)
 {
   const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -204,7 +191,7 @@ check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, gint
 
 /* The site tells whole seconds, more or less, and sometimes none; the container tells exactly. */
 static gboolean
-check_decoded (gint64 decoded_ms, gint64 container_ms, const EncoreYtdlp *answer, GError **error)
+check_decoded (gint64 decoded_ms, gint64 container_ms, const EncoreDownload *answer, GError **error)
 {
   if (!answer->is_sound_only || decoded_ms >= container_ms - CONTAINER_TOLERANCE_MS)
     return encore_whole_check_duration (decoded_ms, answer->duration_ms, error);
@@ -215,7 +202,7 @@ check_decoded (gint64 decoded_ms, gint64 container_ms, const EncoreYtdlp *answer
 }
 
 static gboolean
-normalise (const EncoreJob *job, const EncoreYtdlp *answer, const char *dir, const char *stem,
+normalise (const EncoreJob *job, const EncoreDownload *answer, const char *dir, const char *stem,
            gint64 container_ms, EncoreNormalised *out, GError **error)
 {
   const EncoreNormaliseOptions options = {job->config->loudness_lufs, job->config->true_peak_dbtp,
@@ -244,7 +231,7 @@ since_ms (gint64 *then_us)
 }
 
 static gboolean
-publish (const EncoreJob *job, EncoreClaim *claim, const EncoreYtdlp *answer, const char *stem,
+publish (const EncoreJob *job, EncoreClaim *claim, const EncoreDownload *answer, const char *stem,
          const EncoreNormalised *n, GError **error)
 {
   g_autofree char *url = encore_media_id_to_url (&answer->id);
@@ -295,7 +282,7 @@ static gboolean
 fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetched *out,
        GError **error)
 {
-  g_auto (EncoreYtdlp) answer = {0};
+  g_auto (EncoreDownload) answer = {0};
   const char *dir = encore_claim_get_dir (claim);
   EncoreNormalised normalised = {0};
   gint64 container_ms = 0;

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SANDBOX_NONE, SANDBOX_BWRAP };
-
 /* Without /etc/alternatives ffmpeg does not find its libraries, and yt-dlp goes on without it. */
 static const char *const FIXED[] = {"--unshare-user-try",
                                     "--unshare-ipc",
@@ -83,7 +81,7 @@ encore_sandbox_wrap (const EncoreConfig *config, char *const *argv, const char *
   GPtrArray *out = g_ptr_array_new ();
   g_auto (GStrv) path = g_strsplit (config->ytdlp_path, ":", -1);
 
-  if (config->sandbox == SANDBOX_BWRAP) {
+  if (config->sandbox == ENCORE_SANDBOX_BWRAP) {
     add (out, "bwrap");
     for (gsize i = 0; FIXED[i] != NULL; i++)
       add (out, FIXED[i]);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fetch/encore-child.h"
+#include "fetch/encore-media.h"
 #include "fetch/encore-sandbox.h"
 
 #define TITLE_MAX 200
@@ -18,15 +19,6 @@
 #define MEDIA_REQUESTS_FREE 30
 #define PIECE_MIN_BYTES (256 * 1024)
 #define FRAGMENT_MIN_BYTES (4 * 1024)
-
-void
-encore_ytdlp_clear (EncoreYtdlp *self)
-{
-  g_clear_pointer (&self->title, g_free);
-  g_clear_pointer (&self->artist, g_free);
-  g_clear_pointer (&self->live_status, g_free);
-  g_clear_pointer (&self->file, g_free);
-}
 
 char *
 encore_ytdlp_clean (const char *text, glong max_chars)
@@ -79,12 +71,12 @@ get_number (JsonObject *object, const char *key, gint64 factor)
 }
 
 static void
-take_meta (EncoreYtdlp *self, JsonObject *info)
+take_meta (EncoreDownload *self, JsonObject *info)
 {
   const char *artist = get_text (info, "uploader");
   const char *id = get_text (info, "id");
 
-  encore_ytdlp_clear (self);
+  encore_download_clear (self);
   self->has_meta = id != NULL && encore_media_id_from_youtube (id, &self->id);
   self->title = encore_ytdlp_clean (get_text (info, "title"), TITLE_MAX);
   self->artist =
@@ -97,7 +89,7 @@ take_meta (EncoreYtdlp *self, JsonObject *info)
 /* Progress is a byte more than ever before: a server that closes early makes yt-dlp ask for the
  * same bytes for ever. */
 static gboolean
-take_progress (EncoreYtdlp *self, JsonObject *event)
+take_progress (EncoreDownload *self, JsonObject *event)
 {
   self->done_bytes = get_number (event, "done", 1);
   self->total_bytes = get_number (event, "total", 1);
@@ -108,7 +100,7 @@ take_progress (EncoreYtdlp *self, JsonObject *event)
 }
 
 static void
-take_format (EncoreYtdlp *self, JsonObject *info)
+take_format (EncoreDownload *self, JsonObject *info)
 {
   const char *protocol = get_text (info, "protocol");
 
@@ -120,10 +112,18 @@ take_format (EncoreYtdlp *self, JsonObject *info)
   self->requests = 0;
 }
 
+static void
+take_media (EncoreDownload *self, JsonObject *event, JsonObject *info)
+{
+  encore_media_take (&self->media, event);
+  self->announced_bytes = self->media.bytes;
+  self->is_sound_only = info != NULL && g_strcmp0 (get_text (info, "vcodec"), "none") == 0;
+}
+
 /* A server that closes early makes yt-dlp ask again at once, for ever, and no clock is fast enough
  * for that: what it asks is counted. */
 static int
-take_request (EncoreYtdlp *self)
+take_request (EncoreDownload *self)
 {
   const gint64 piece_bytes = self->is_fragments ? FRAGMENT_MIN_BYTES : PIECE_MIN_BYTES;
   const gint64 max = self->has_format ? MEDIA_REQUESTS_FREE + self->last_bytes / piece_bytes
@@ -133,7 +133,7 @@ take_request (EncoreYtdlp *self)
 }
 
 static int
-take_event (EncoreYtdlp *self, JsonObject *event)
+take_event (EncoreDownload *self, JsonObject *event)
 {
   const char *kind = get_text (event, "event"), *path = get_text (event, "path");
   JsonNode *node = json_object_get_member (event, "info");
@@ -145,6 +145,8 @@ take_event (EncoreYtdlp *self, JsonObject *event)
     take_meta (self, info);
   } else if (g_strcmp0 (kind, "format") == 0 && info != NULL) {
     take_format (self, info);
+  } else if (g_strcmp0 (kind, "media") == 0) {
+    take_media (self, event, info);
   } else if (g_strcmp0 (kind, "progress") == 0) {
     progress = take_progress (self, event);
   } else if (g_strcmp0 (kind, "done") == 0 && path != NULL) {
@@ -303,8 +305,10 @@ add_cookies (GPtrArray *argv, const EncoreConfig *config, const char *home, GErr
 
   if (*config->cookies == '\0')
     return TRUE;
+  /* CONSISTENT: without it a shorter file keeps the tail of the longer one (GLib 2.74) */
   if (!g_file_get_contents (config->cookies, &content, &len, &local) ||
-      !g_file_set_contents_full (copy, content, len, G_FILE_SET_CONTENTS_NONE, 0600, &local)) {
+      !g_file_set_contents_full (copy, content, len, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
+                                 &local)) {
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "cookies: %s", local->message);
     return FALSE;
   }
@@ -330,38 +334,53 @@ add_extra (GPtrArray *argv, const EncoreConfig *config, GError **error)
   return TRUE;
 }
 
+/* What to choose and what to tell: for both ways. */
 static void
-add_fetch (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache)
+add_choice (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache)
 {
   g_autofree char *filter =
       g_strdup_printf ("live_status!=is_live & live_status!=is_upcoming & live_status!=post_live & "
                        "duration<=?%" G_GINT64_FORMAT,
                        config->max_duration_ms / 1000);
+
+  add (argv, "--ignore-config", "--cache-dir", ytdlp_cache, "--use-extractors", "youtube",
+       "--no-playlist", "--quiet", "--no-color", "--print",
+       "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration,"
+       "live_status})j}",
+       "--match-filters", filter, "--format", "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b", NULL);
+}
+
+static void
+add_resolve (GPtrArray *argv)
+{
+  add (argv, "--print",
+       "video:{\"event\":\"media\",\"fragments\":%(fragments&1|0)s,\"info\":%(.{format_id,ext,url,"
+       "http_headers,cookies,filesize,protocol,vcodec,downloader_options,available_at})j}",
+       NULL);
+}
+
+static void
+add_fetch (GPtrArray *argv, const EncoreConfig *config)
+{
   g_autofree char *max_bytes = g_strdup_printf ("%" G_GINT64_FORMAT, config->max_bytes);
   g_autofree char *rate = g_strdup_printf ("%" G_GINT64_FORMAT, config->rate_limit_bytes_per_s);
 
-  add (argv, "--ignore-config", "--cache-dir", ytdlp_cache, "--use-extractors", "youtube",
-       "--no-playlist", "--quiet", "--no-simulate", "--no-color", "--newline", "--progress",
-       "--print-traffic", "--progress-template",
+  add (argv, "--no-simulate", "--newline", "--progress", "--print-traffic", "--progress-template",
        "download:{\"event\":\"progress\",\"done\":%(progress.downloaded_bytes|0)d,"
        "\"total\":%(progress.total_bytes,progress.total_bytes_estimate|0)d}",
        "--print",
-       "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration,"
-       "live_status})j}",
-       "--print",
        "before_dl:{\"event\":\"format\",\"info\":%(.{format_id,ext,filesize,protocol,vcodec})j}",
-       "--print", "after_move:{\"event\":\"done\",\"path\":%(filepath)j}", "--match-filters",
-       filter, "--format", "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b", "--max-filesize", max_bytes,
-       "--fragment-retries", "3", "--file-access-retries", "1", "--abort-on-unavailable-fragments",
-       "--no-overwrites", "--no-mtime", "--fixup", "never", "--buffer-size", "64K",
-       "--no-resize-buffer", "--output", "media.%(ext)s", NULL);
+       "--print", "after_move:{\"event\":\"done\",\"path\":%(filepath)j}", "--max-filesize",
+       max_bytes, "--fragment-retries", "3", "--file-access-retries", "1",
+       "--abort-on-unavailable-fragments", "--no-overwrites", "--no-mtime", "--fixup", "never",
+       "--buffer-size", "64K", "--no-resize-buffer", "--output", "media.%(ext)s", NULL);
   if (config->rate_limit_bytes_per_s > 0)
     add (argv, "--limit-rate", rate, NULL);
 }
 
 /* A home of its own: plugins and settings of the service's user are code that is not ours. */
-static char **
-make_environment (const EncoreConfig *config, const char *home)
+char **
+encore_ytdlp_make_environment (const EncoreConfig *config, const char *home)
 {
   char **envp = g_new0 (char *, 1);
 
@@ -378,7 +397,7 @@ run (const EncoreConfig *config, GPtrArray *argv, const char *dir, const char *y
      char **err_text, GError **error)
 {
   g_autofree char *home = g_build_filename (dir, "home", NULL);
-  g_auto (GStrv) envp = make_environment (config, home);
+  g_auto (GStrv) envp = encore_ytdlp_make_environment (config, home);
   g_autofree char *program = encore_child_find (config->ytdlp, envp, error);
   const char *const writable[] = {dir, ytdlp_cache, NULL};
 
@@ -396,9 +415,25 @@ run (const EncoreConfig *config, GPtrArray *argv, const char *dir, const char *y
   return encore_child_run (&spec, cancellable, line, data, err_text, error);
 }
 
+char **
+encore_ytdlp_make_resolve_argv (const EncoreConfig *config, const char *ytdlp_cache,
+                                const char *home, GError **error)
+{
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
+
+  add_choice (argv, config, ytdlp_cache);
+  add_resolve (argv);
+  add_network (argv, config);
+  if (!add_cookies (argv, config, home, error) || !add_extra (argv, config, error))
+    return NULL;
+  g_ptr_array_add (argv, NULL);
+  return (char **) g_ptr_array_free (g_steal_pointer (&argv), FALSE);
+}
+
 /* No "done" line although it ended: refused by our own filter, or an error.  ERROR is not NULL. */
 static void
-explain (const EncoreConfig *config, const EncoreYtdlp *out, const char *err_text, GError **error)
+explain (const EncoreConfig *config, const EncoreDownload *out, const char *err_text,
+         GError **error)
 {
   if (out->file != NULL)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
@@ -421,26 +456,50 @@ explain (const EncoreConfig *config, const EncoreYtdlp *out, const char *err_tex
     (*error)->code = ENCORE_ERROR_FORBIDDEN;
 }
 
-gboolean
-encore_ytdlp_download (const EncoreConfig *config, const EncoreMediaId *id, const char *dir,
-                       const char *ytdlp_cache, gint64 deadline_us, GCancellable *cancellable,
-                       EncoreYtdlp *out, GError **error)
+static void
+clear (EncoreDownload *out)
 {
-  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
-  g_autofree char *url = encore_media_id_to_url (id);
-  g_autofree char *home = g_build_filename (dir, "home", NULL);
-  g_autofree char *err_text = NULL;
+  encore_download_clear (out);
+  out->done_bytes = out->total_bytes = out->last_bytes = out->announced_bytes = 0;
+  out->has_meta = out->has_format = out->is_fragments = out->is_sound_only = FALSE;
+  out->requests = 0;
+}
 
+/* Asks for the song, and fetches it if FETCH.  DATA: of LINE.  Returns: FALSE if it could not be
+ * asked at all. */
+static gboolean
+run_song (const EncoreDownloadSpec *spec, gboolean fetch, EncoreDownload *out,
+          GCancellable *cancellable, EncoreLineFunc line, gpointer data, char **err_text,
+          GError **error)
+{
+  const EncoreConfig *config = spec->config;
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *url = encore_media_id_to_url (spec->id);
+  g_autofree char *home = g_build_filename (spec->dir, "home", NULL);
+
+  clear (out);
   g_mkdir (home, 0700);
   add (argv, config->ytdlp, NULL);
-  add_fetch (argv, config, ytdlp_cache);
+  add_choice (argv, config, spec->ytdlp_cache);
+  if (fetch)
+    add_fetch (argv, config);
+  else
+    add_resolve (argv);
   add_network (argv, config);
   if (!add_cookies (argv, config, home, error) || !add_extra (argv, config, error))
     return FALSE;
   add (argv, "--", url, NULL);
   g_ptr_array_add (argv, NULL);
-  if (!run (config, argv, dir, ytdlp_cache, deadline_us, cancellable, encore_ytdlp_take_line, out,
-            &err_text, error))
+  return run (config, argv, spec->dir, spec->ytdlp_cache, spec->deadline_us, cancellable, line,
+              data, err_text, error);
+}
+
+gboolean
+encore_download_by_ytdlp (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+{
+  g_autofree char *err_text = NULL;
+
+  if (!run_song (spec, TRUE, out, spec->cancellable, encore_ytdlp_take_line, out, &err_text, error))
     return FALSE;
   if (out->file != NULL && out->has_meta)
     return TRUE;
@@ -448,7 +507,100 @@ encore_ytdlp_download (const EncoreConfig *config, const EncoreMediaId *id, cons
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
                          "yt-dlp told no id that is one for what it downloaded");
   else
-    explain (config, out, err_text, error);
+    explain (spec->config, out, err_text, error);
+  return FALSE;
+}
+
+typedef struct {
+  EncoreDownload *out;
+  GCancellable *enough;
+} Resolve;
+
+/* Its last line is all we want: its end takes yt-dlp another tenth of a second. */
+static int
+take_resolve_line (const char *line, gpointer data)
+{
+  const Resolve *self = data;
+  const int progress = encore_ytdlp_take_line (line, self->out);
+
+  if (self->out->media.ext != NULL)
+    g_cancellable_cancel (self->enough);
+  return progress;
+}
+
+static void
+pass_on (GCancellable *cancellable, gpointer enough)
+{
+  g_cancellable_cancel (enough);
+}
+
+/* Returns: FALSE if it could not be asked at all. */
+static gboolean
+resolve_by_process (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text,
+                    GError **error)
+{
+  g_autoptr (GCancellable) enough = g_cancellable_new ();
+  Resolve data = {out, enough};
+  gulong handler = 0;
+  g_autoptr (GError) local = NULL;
+
+  if (spec->cancellable != NULL)
+    handler = g_cancellable_connect (spec->cancellable, G_CALLBACK (pass_on), enough, NULL);
+  gboolean ok = run_song (spec, FALSE, out, enough, take_resolve_line, &data, err_text, &local);
+  if (handler != 0)
+    g_cancellable_disconnect (spec->cancellable, handler);
+  if (!ok && out->media.ext != NULL && !g_cancellable_is_cancelled (spec->cancellable))
+    ok = TRUE;
+  if (!ok)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return ok;
+}
+
+/* Returns: FALSE with NO_PROGRAM: try another way. */
+static gboolean
+resolve_by_worker (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text,
+                   GError **error)
+{
+  g_autofree char *url = encore_media_id_to_url (spec->id);
+
+  clear (out);
+  return encore_worker_ask (spec->worker, url, spec->deadline_us, spec->cancellable,
+                            encore_ytdlp_take_line, out, err_text, error);
+}
+
+/* Returns: FALSE if it could not be asked at all. */
+static gboolean
+resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (spec->worker == NULL)
+    return resolve_by_process (spec, out, err_text, error);
+  if (resolve_by_worker (spec, out, err_text, &local))
+    return TRUE;
+  if (g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM)) {
+    g_debug ("fetch: %s: a yt-dlp of its own", local->message);
+    return resolve_by_process (spec, out, err_text, error);
+  }
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+gboolean
+encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+{
+  g_autofree char *err_text = NULL;
+
+  if (!resolve (spec, out, &err_text, error))
+    return FALSE;
+  if (out->has_meta && out->media.ext != NULL)
+    return TRUE;
+  /* an answer that is not understood: it may do by itself what it does not tell us */
+  if (!says_error (err_text) && (!out->has_meta || out->media.ext != NULL)) {
+    out->media.plain = FALSE;
+    return TRUE;
+  }
+  explain (spec->config, out, err_text, error);
   return FALSE;
 }
 

@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
                                             zero != NULL ? size - len - 1 : 0);
   g_autofree char *message = NULL;
   g_auto (GStrv) lines = g_strsplit (out, "\n", -1);
-  g_auto (EncoreYtdlp) answer = {0};
+  g_auto (EncoreDownload) answer = {0};
 
   for (char **line = lines; *line != NULL; line++) {
     const int what = encore_ytdlp_take_line (*line, &answer);
