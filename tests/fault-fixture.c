@@ -150,6 +150,8 @@ run_start (Site *site, const FaultCase *what, FaultOutcome *outcome, guint *runn
   self->config->resolve_timeout_ms = FAULT_RESOLVE_TIMEOUT_MS;
   self->config->fetch_timeout_ms = what->is_hasty ? FAULT_HASTY_TIMEOUT_MS : FAULT_FETCH_TIMEOUT_MS;
   self->config->max_bytes = FAULT_MAX_BYTES;
+  self->config->allow_private = TRUE;
+  g_assert_true (encore_config_set (self->config, "download", what->way, NULL));
   if (what->set != NULL) {
     g_auto (GStrv) pair = g_strsplit (what->set, "=", 2);
     encore_config_set (self->config, pair[0], pair[1], &error);

@@ -23,6 +23,7 @@ typedef struct {
   char *id;          /* asked for; its requests are those whose path has it */
   char *fault;       /* for tests/site/site.py; (nullable) */
   char *set;         /* (nullable) "KEY=VALUE" for the configuration */
+  const char *way;   /* value of the option download */
   gboolean is_hasty; /* and no good song afterwards */
 } FaultCase;
 

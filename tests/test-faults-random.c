@@ -173,6 +173,7 @@ lot_draw (Lot *self, GRand *lot, guint i)
   self->song = draw (lot, 0, G_N_ELEMENTS (SONGS) - 1);
   self->what.id = g_strdup_printf ("copy%05u%cA", i, SONGS[self->song].letter);
   self->what.is_hasty = TRUE;
+  self->what.way = draw (lot, 0, 1) == 0 ? "auto" : "ytdlp";
   const int kind = draw (lot, 0, 5); /* 0: only what the site says, 1 and 2: both */
   if (kind > 0)
     draw_media_fault (lot, self, fault, &self->is_flipped);
@@ -229,8 +230,9 @@ run_batch (Site *site, Lot *lots, guint n, guint *played, guint *flipped, guint 
                 strcmp (outcomes[i].packets, whole[lots[i].song].packets) != 0;
     *wrong += what != NULL;
     if (what != NULL)
-      g_print ("# %s: %s [%s] %.1f s, %d requests, %d ms of %d\n", what, lots[i].what.fault,
-               outcomes[i].message, outcomes[i].elapsed_ms / 1000.0, (int) outcomes[i].requests,
+      g_print ("# %s: download=%s %s [%s] %.1f s, %d requests, %d ms of %d\n", what,
+               lots[i].what.way, lots[i].what.fault, outcomes[i].message,
+               outcomes[i].elapsed_ms / 1000.0, (int) outcomes[i].requests,
                (int) outcomes[i].duration_ms, (int) whole[lots[i].song].duration_ms);
     fault_outcome_clear (&outcomes[i]);
     g_free (lots[i].what.id);
@@ -245,6 +247,7 @@ run_whole (Site *site)
 
   for (guint i = 0; i < G_N_ELEMENTS (SONGS); i++)
     cases[i].id = g_strdup_printf ("copy%05u%cA", i, SONGS[i].letter);
+  cases[i].way = "auto";
   faults_run (site, cases, whole, G_N_ELEMENTS (SONGS), AT_ONCE);
   for (guint i = 0; i < G_N_ELEMENTS (SONGS); i++) {
     g_assert_cmpint (whole[i].code, ==, FAULT_PLAYED);

@@ -12,6 +12,9 @@
 
 #define REQUESTS_MAX 100
 #define AT_ONCE 4
+#ifndef FAULTS_WAY
+#define FAULTS_WAY "auto"
+#endif
 
 enum {
   IS_OTHER = 1,   /* another song than the tune, or another coding of it */
@@ -260,6 +263,7 @@ main (int argc, char **argv)
     cases[i].id = make_id (ROWS[i].id, i);
     cases[i].fault = expand (ROWS[i].fault, cases[i].id);
     cases[i].set = (char *) ROWS[i].set;
+    cases[i].way = FAULTS_WAY;
     g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_row);
   }
   faults_run (site, cases, outcomes, G_N_ELEMENTS (ROWS), AT_ONCE);

@@ -46,6 +46,7 @@ rig_set_up (Rig *rig, gconstpointer data)
   rig->lines = g_string_new (NULL);
   rig->cancellable = g_cancellable_new ();
   rig->config = encore_config_new ();
+  rig->config->allow_private = TRUE;
 }
 
 static void

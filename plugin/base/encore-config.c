@@ -22,7 +22,7 @@
 
 /* in the order of EncoreEvictPolicy */
 static const char *const EVICT_CHOICES[] = {"gdsf", "lru", "age", NULL};
-/* in the order of fetch/encore-sandbox.c */
+/* EncoreSandboxWay */
 static const char *const SANDBOX_CHOICES[] = {"none", "bwrap", NULL};
 
 /* EncoreDownloadWay */
@@ -80,7 +80,8 @@ static const EncoreOption OPTIONS[] = {
      "Proxy for fetches, as URL; empty: none"},
     {"sandbox", ENCORE_OPTION_ENUM, AT (sandbox), "none", 0, 0, SANDBOX_CHOICES,
      "What yt-dlp runs in: bwrap (bubblewrap; it then sees the system's programs, the directories "
-     "of ytdlp_path and of ytdlp, and of the cache only what it downloads) or none"},
+     "of ytdlp_path and of ytdlp, and of the cache only what it downloads; resolver is then always "
+     "process) or none"},
     {"rate_limit", ENCORE_OPTION_SIZE, AT (rate_limit_bytes_per_s), "0", 0, GIB, NULL,
      "Bytes per second of one download; 0: no limit"},
     {"download", ENCORE_OPTION_ENUM, AT (download), "auto", 0, 0, DOWNLOAD_CHOICES,

@@ -21,6 +21,7 @@ typedef enum {
 } EncoreOptionType;
 
 typedef enum { ENCORE_DOWNLOAD_AUTO, ENCORE_DOWNLOAD_YTDLP } EncoreDownloadWay;
+typedef enum { ENCORE_SANDBOX_NONE, ENCORE_SANDBOX_BWRAP } EncoreSandboxWay;
 typedef enum { ENCORE_RESOLVER_PROCESS, ENCORE_RESOLVER_WORKER } EncoreResolverWay;
 
 /* The values.  Strings are owned, never NULL. */
@@ -49,7 +50,7 @@ typedef struct {
   char *ytdlp_path; /* PATH of the child */
   char *cookies;
   char *proxy;
-  int sandbox;                   /* none bwrap */
+  int sandbox;                   /* EncoreSandboxWay */
   gint64 rate_limit_bytes_per_s; /* 0: none */
   int download;                  /* EncoreDownloadWay */
   gboolean allow_private;
