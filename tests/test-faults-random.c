@@ -245,9 +245,10 @@ run_whole (Site *site)
 {
   FaultCase cases[G_N_ELEMENTS (SONGS)] = {0};
 
-  for (guint i = 0; i < G_N_ELEMENTS (SONGS); i++)
+  for (guint i = 0; i < G_N_ELEMENTS (SONGS); i++) {
     cases[i].id = g_strdup_printf ("copy%05u%cA", i, SONGS[i].letter);
-  cases[i].way = "auto";
+    cases[i].way = "auto";
+  }
   faults_run (site, cases, whole, G_N_ELEMENTS (SONGS), AT_ONCE);
   for (guint i = 0; i < G_N_ELEMENTS (SONGS); i++) {
     g_assert_cmpint (whole[i].code, ==, FAULT_PLAYED);
