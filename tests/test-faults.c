@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The table of what a site can do to a fetch, and what must come of it.  Every row ends in its time
- * and within 100 requests, publishes a whole song or nothing, leaves no file and no process, and
- * the next song plays. */
+ * The table of what a site can do to a fetch, and what must come of it, by both ways to download.
+ * Every row ends in its time and within 100 requests, publishes a whole song or nothing, leaves no
+ * file and no process, and the next song plays. */
 #include "config.h"
 #include "fault-fixture.h"
 
@@ -26,23 +26,28 @@ enum {
  * for (tests/site/catalogue.py), none one of the tune. */
 #define TUNE(name, code, fault) \
   { \
-    name, code, fault, NULL, NULL, 0 \
+    name, code, code, fault, NULL, NULL, 0 \
+  }
+/* our own download can do what yt-dlp's cannot, or puts it otherwise */
+#define TWO(name, by_http, code, fault) \
+  { \
+    name, code, by_http, fault, NULL, NULL, 0 \
   }
 #define ODD(name, code, fault, flags) \
   { \
-    name, code, fault, NULL, NULL, flags \
+    name, code, code, fault, NULL, NULL, flags \
   }
 #define SET(name, code, option) \
   { \
-    name, code, NULL, NULL, option, 0 \
+    name, code, code, NULL, NULL, option, 0 \
   }
 #define SONG(name, code, fault, id, flags) \
   { \
-    name, code, fault, id, NULL, flags \
+    name, code, code, fault, id, NULL, flags \
   }
 static const struct {
   const char *name;
-  int code; /* FAULT_PLAYED, or of ENCORE_ERROR */
+  int code, by_http; /* FAULT_PLAYED, or of ENCORE_ERROR: with download=ytdlp, and =auto */
   const char *fault, *id, *set;
   guint flags;
 } ROWS[] = {
@@ -84,13 +89,13 @@ static const struct {
           "'media/@/251': {'redirect': '/media/@/251'}"),
     TUNE ("redirect-to-a-file", ENCORE_ERROR_FAILED,
           "'media/@/251': {'redirect': 'file:///etc/passwd'}"),
-    TUNE ("gzip-that-is-none", ENCORE_ERROR_CORRUPT, "'media/@/251': {'gzip': true}"),
+    TWO ("gzip-that-is-none", FAULT_PLAYED, ENCORE_ERROR_CORRUPT, "'media/@/251': {'gzip': true}"),
 
     /* connections that break */
     TUNE ("fin-once", FAULT_PLAYED, "'media/@/251': {'drop_at': 50000, 'times': 1}"),
     TUNE ("rst-once", FAULT_PLAYED, "'media/@/251': {'drop_at': 100000, 'rst': true, 'times': 1}"),
-    TUNE ("rst-once-before-the-first-block", ENCORE_ERROR_NETWORK,
-          "'media/@/251': {'drop_at': 50000, 'rst': true, 'times': 1}"),
+    TWO ("rst-once-before-the-first-block", FAULT_PLAYED, ENCORE_ERROR_NETWORK,
+         "'media/@/251': {'drop_at': 50000, 'rst': true, 'times': 1}"),
     TUNE ("fin-once-no-ranges", FAULT_PLAYED,
           "'media/@/251': {'drop_at': 50000, 'times': 1, 'no_range': true}"),
     TUNE ("fin", ENCORE_ERROR_NETWORK, "'media/@/251': {'drop_at': 50000}"),
@@ -101,8 +106,8 @@ static const struct {
           "'media/@/251': {'drop_at': 50000, 'rst': true}, 'resolve/video/@': {'style': 'chunk'}"),
     TUNE ("fin-dashy", ENCORE_ERROR_NETWORK,
           "'media/@/251': {'drop_at': 50000}, 'resolve/video/@': {'style': 'dashy'}"),
-    TUNE ("fin-no-length", ENCORE_ERROR_CORRUPT,
-          "'media/@/251': {'drop_at': 50000, 'length': null}"),
+    TWO ("fin-no-length", ENCORE_ERROR_NETWORK, ENCORE_ERROR_CORRUPT,
+         "'media/@/251': {'drop_at': 50000, 'length': null}"),
     TUNE ("trickle", ENCORE_ERROR_NETWORK,
           "'media/@/251': {'drop_after': 500}, 'resolve/video/@': {'style': 'chunk'}"),
     TUNE ("trickle-of-one-byte", ENCORE_ERROR_NETWORK,
@@ -126,13 +131,14 @@ static const struct {
     TUNE ("truncated-by-one-byte-no-size-announced", ENCORE_ERROR_CORRUPT,
           "'media/@/251': {'truncate_at': 157305}, 'resolve/video/@': {'announce': false}"),
     TUNE ("empty", ENCORE_ERROR_NETWORK, "'media/@/251': {'truncate_at': 0}"),
-    TUNE ("length-too-large", ENCORE_ERROR_NETWORK, "'media/@/251': {'length': 1000}"),
-    TUNE ("length-too-large-chunk", ENCORE_ERROR_NETWORK,
-          "'media/@/251': {'length': 1000}, 'resolve/video/@': {'style': 'chunk'}"),
-    TUNE ("length-too-small", ENCORE_ERROR_CORRUPT, "'media/@/251': {'length': -1000}"),
+    TWO ("length-too-large", FAULT_PLAYED, ENCORE_ERROR_NETWORK, "'media/@/251': {'length': 1000}"),
+    TWO ("length-too-large-chunk", FAULT_PLAYED, ENCORE_ERROR_NETWORK,
+         "'media/@/251': {'length': 1000}, 'resolve/video/@': {'style': 'chunk'}"),
+    TWO ("length-too-small", ENCORE_ERROR_NETWORK, ENCORE_ERROR_CORRUPT,
+         "'media/@/251': {'length': -1000}"),
     TUNE ("length-too-small-chunk", ENCORE_ERROR_NETWORK,
           "'media/@/251': {'length': -1000}, 'resolve/video/@': {'style': 'chunk'}"),
-    TUNE ("endless", ENCORE_ERROR_TOO_BIG, "'media/@/251': {'endless': true}"),
+    TWO ("endless", ENCORE_ERROR_CORRUPT, ENCORE_ERROR_TOO_BIG, "'media/@/251': {'endless': true}"),
     SET ("too-big", ENCORE_ERROR_TOO_BIG, "max_bytes=100KiB"),
     TUNE ("first-byte-corrupted", ENCORE_ERROR_CORRUPT, "'media/@/251': {'corrupt_at': 0}"),
     TUNE ("a-kilobyte-of-the-header-corrupted", ENCORE_ERROR_CORRUPT,
@@ -205,6 +211,7 @@ test_row (gconstpointer data)
 {
   const gsize i = GPOINTER_TO_SIZE (data);
   const FaultOutcome *outcome = &outcomes[i];
+  const int code = strcmp (FAULTS_WAY, "auto") == 0 ? ROWS[i].by_http : ROWS[i].code;
   g_autoptr (GError) error =
       g_error_new_literal (ENCORE_ERROR, MAX (outcome->code, 0), outcome->message);
   g_autofree char *sentence =
@@ -212,10 +219,10 @@ test_row (gconstpointer data)
 
   g_test_message ("%s [%s] %.1f s, %d requests", sentence, outcome->message,
                   outcome->elapsed_ms / 1000.0, (int) outcome->requests);
-  g_assert_cmpint (outcome->code, ==, ROWS[i].code);
+  g_assert_cmpint (outcome->code, ==, code);
   g_assert_cmpint (outcome->elapsed_ms, <=, FAULT_FETCH_TIMEOUT_MS + FAULT_PATIENCE_MS);
   g_assert_cmpint (outcome->requests, <=, REQUESTS_MAX);
-  g_assert_cmpint (outcome->is_cached, ==, ROWS[i].code == FAULT_PLAYED);
+  g_assert_cmpint (outcome->is_cached, ==, code == FAULT_PLAYED);
   if (outcome->is_cached && (ROWS[i].flags & IS_FLIPPED) != 0)
     g_assert_cmpint (outcome->duration_ms, ==, outcomes[0].duration_ms);
   else if (outcome->is_cached && (ROWS[i].flags & IS_OTHER) == 0)
