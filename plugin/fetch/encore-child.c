@@ -34,12 +34,9 @@ typedef struct {
   gint64 looked_us; /* at the files */
 } Child;
 
-/* In the child, after fork: only what is async-signal-safe. */
-static void
-set_up (gpointer data)
+void
+encore_child_set_up (gpointer data)
 {
-  const EncoreChildSpec *spec = data;
-
   struct sigaction usual = {.sa_handler = SIG_DFL};
   sigset_t none;
 
@@ -50,6 +47,15 @@ set_up (gpointer data)
     sigaction (i, &usual, NULL);
   sigemptyset (&none);
   sigprocmask (SIG_SETMASK, &none, NULL);
+}
+
+/* In the child, after fork: only what is async-signal-safe. */
+static void
+set_up (gpointer data)
+{
+  const EncoreChildSpec *spec = data;
+
+  encore_child_set_up (NULL);
   if (spec->max_file_bytes > 0) {
     const struct rlimit limit = {spec->max_file_bytes, spec->max_file_bytes};
     setrlimit (RLIMIT_FSIZE, &limit);

@@ -28,6 +28,10 @@ typedef struct {
   gint64 deadline_us;    /* of g_get_monotonic_time() */
 } EncoreChildSpec;
 
+/* encore_child_set_up: a GSpawnChildSetupFunc: a group of its own that dies with the thread which
+ * started it, and the usual signals.  Async-signal-safe.  @data: not used. */
+void encore_child_set_up (gpointer data);
+
 /* encore_child_find: Returns: (transfer full): the path of PROGRAM in the PATH of ENVP, NULL with
  * NO_PROGRAM if it is nothing that can be started. */
 char *encore_child_find (const char *program, char **envp, GError **error);

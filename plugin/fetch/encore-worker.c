@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,18 +132,6 @@ is_changed (const Version *self)
 
 /* ---- the process */
 
-/* In the child, after fork: only what is async-signal-safe. */
-static void
-set_up (gpointer data)
-{
-  sigset_t none;
-
-  sigemptyset (&none);
-  sigprocmask (SIG_SETMASK, &none, NULL);
-  setsid ();
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-}
-
 static gboolean
 is_gone (pid_t pid)
 {
@@ -262,8 +249,9 @@ start_process (EncoreWorker *self, GError **error)
   if (argv == NULL)
     return FALSE;
   take_version (&process->program, program);
-  if (!g_spawn_async_with_pipes (self->dir, argv, envp, G_SPAWN_DO_NOT_REAP_CHILD, set_up, NULL,
-                                 &pid, &process->in, &process->out, &process->err, &local))
+  if (!g_spawn_async_with_pipes (self->dir, argv, envp, G_SPAWN_DO_NOT_REAP_CHILD,
+                                 encore_child_set_up, NULL, &pid, &process->in, &process->out,
+                                 &process->err, &local))
     return fail (error, "%s", local->message);
   process->line = g_string_new (NULL);
   g_mutex_lock (&self->mutex);
