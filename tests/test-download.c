@@ -292,7 +292,6 @@ static void
 test_begins_again (Rig *rig, gconstpointer data)
 {
   g_autofree char *name = NULL, *other = NULL;
-  g_autoptr (GError) error = NULL;
 
   break_off (rig); /* of other bytes */
   g_autofree char *path = get_partial (rig);
@@ -359,7 +358,7 @@ test_tidy (Rig *rig, gconstpointer data)
   g_assert_true (g_file_test (second, G_FILE_TEST_EXISTS));
   g_autofree char *fourth = make_partial (rig, "fourthAAAAA", half, 5);
   g_assert_false (g_file_test (second, G_FILE_TEST_EXISTS));
-  g_autofree char *fifth = make_partial (rig, "fifthAAAAAA", half, 5);
+  g_free (make_partial (rig, "fifthAAAAAA", half, 5));
   g_assert_true (g_file_test (third, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (fourth, G_FILE_TEST_EXISTS));
 }

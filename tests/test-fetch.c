@@ -223,9 +223,9 @@ count_file_bytes (const char *name)
 static void
 test_spellings (Rig *rig, gconstpointer data)
 {
-  static const char *const links[] = {"https://www.youtube.com/watch?v=" TUNE "&list=RD" TUNE,
-                                      "https://youtu.be/" TUNE "?t=3",
-                                      "music.youtube.com/watch?v=" TUNE, "aliasTuneAA"};
+  static const char *const links[] = {("https://www.youtube.com/watch?v=" TUNE "&list=RD" TUNE),
+                                      ("https://youtu.be/" TUNE "?t=3"),
+                                      ("music.youtube.com/watch?v=" TUNE), "aliasTuneAA"};
 
   for (int i = 0; i < 4; i++) {
     for (gsize j = 0; j < G_N_ELEMENTS (links); j++) {

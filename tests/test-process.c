@@ -451,6 +451,7 @@ test_cookies (Rig *rig, gconstpointer data)
   g_assert_cmpint (g_chmod (jar, 0644), ==, 0);
   g_assert_true (encore_config_set (rig->config, "cookies", jar, NULL));
   g_autoptr (GError) error = fetch (rig, script, "tuneAAAAAAA");
+  g_assert_nonnull (error);
   g_autofree char *after = read_file (rig, "jar.txt"), *seen = read_file (rig, "seen");
   g_autofree char *mode = read_file (rig, "mode");
   g_assert_cmpstr (after, ==, "# Netscape HTTP Cookie File\n");

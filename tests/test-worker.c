@@ -295,8 +295,8 @@ test_garbage (Rig *rig, gconstpointer data)
       "time.sleep(1000)",
       "[sys.stdout.write('x' * 65536) for _ in iter(int, 1)]",
       "[print('{}') for _ in iter(int, 1)]",
-      "print('{\"event\": \"end\", \"request\": 7, \"error\": \"\"}', flush=True); "
-      "time.sleep(1000)",
+      ("print('{\"event\": \"end\", \"request\": 7, \"error\": \"\"}', flush=True); "
+       "time.sleep(1000)"),
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (faults); i++) {
