@@ -24,7 +24,7 @@ compile () { # FILE: into DIR/FILE.o
     $LIBRARY_CFLAGS "$src/$1" -o "$dir/$(basename "$1").o" || echo "$1" >>"$dir/uncompiled"
 }
 library=(plugin/base/*.c)
-for part in address announced child download http media partial sandbox worker ytdlp; do
+for part in address announced child download http media partial sandbox whole worker ytdlp; do
   library+=("plugin/fetch/encore-$part.c")
 done
 fuzzers=(id line option tag)
@@ -43,10 +43,10 @@ for name in "${fuzzers[@]}"; do
 done
 [ ! -e "$dir/uncompiled" ]; ok $? "all of it compiles"
 
-! "$dir/plant" -runs=100000 -max_len=8 >"$dir/plant.log" 2>&1 && grep -q 'AddressSanitizer' "$dir/plant.log"
+! "$dir/plant" -artifact_prefix="$dir/" -runs=100000 -max_len=8 >"$dir/plant.log" 2>&1 && grep -q 'AddressSanitizer' "$dir/plant.log"
 ok $? "a fault that was planted is found"
 echo l12 >"$dir/leak"
-! "$dir/plant" "$dir/leak" >"$dir/leak.log" 2>&1 && grep -q LeakSanitizer "$dir/leak.log"
+! "$dir/plant" -artifact_prefix="$dir/" "$dir/leak" >"$dir/leak.log" 2>&1 && grep -q LeakSanitizer "$dir/leak.log"
 ok $? "so is a leak"
 
 fuzz () { # NAME
