@@ -27,7 +27,7 @@ ok () { # STATUS NAME: and what the bot said, if it failed
 
 config () { # [LINE-OF-[encore]...]: later lines win.  VOICE: as in encore-bot(1)
   printf '[bot]\nplugin=%s\n[console]\nvoice=%s\n[encore]\n' "$ENCORE_MODULE" "${VOICE:-null}" >"$dir/bot.conf"
-  printf '%s\n' "cache_dir=$dir/cache" min_free=0 "ytdlp=$ytdlp" "$@" >>"$dir/bot.conf"
+  printf '%s\n' "cache_dir=$dir/cache" min_free=0 allow_private=yes "ytdlp=$ytdlp" "$@" >>"$dir/bot.conf"
 }
 # Chat comes from standard input; RUN_AS: a command before the bot.  Answers in DIR/out, log in DIR/log.
 run () {

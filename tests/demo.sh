@@ -13,6 +13,7 @@ rm -rf "$dir"
 mkdir -p "$dir"
 url=${1:-}
 ytdlp=yt-dlp
+private=
 site=
 trap '[ -z "$site" ] || kill "$site" 2>/dev/null' EXIT
 
@@ -24,6 +25,7 @@ if [ -z "$url" ]; then
   exec 8>"$dir/stdin"
   read -r _ address <"$dir/ready"
   ytdlp=$(bash tests/site/make-wrapper.sh "$dir" "$address")
+  private=allow_private=yes
   # "Return to Home" by Kenta Cho, from the game Tumiki Fighters; BSD-2-Clause
   url=https://www.youtube.com/watch?v=returnHomeA
   if [ -f "$top/tests/media/no-music" ]; then
@@ -41,6 +43,7 @@ voice=file:$dir/voice.opus
 cache_dir=$dir/cache
 min_free=100MiB
 ytdlp=$ytdlp
+$private
 CONF
 
 echo "--- first play: not in the cache"

@@ -55,7 +55,7 @@ print(json.load(sys.stdin).get(sys.argv[1], {}).get(sys.argv[2], 0))' "$1" "$2"
 }
 
 config () { # VOICE [LINE-OF-[encore]...]: a configuration for encore-bot
-  printf '[bot]\nplugin=%s\nadmins=boss\n[console]\nvoice=%s\n[encore]\ncache_dir=%s\nmin_free=0\nytdlp=%s\n' \
+  printf '[bot]\nplugin=%s\nadmins=boss\n[console]\nvoice=%s\n[encore]\ncache_dir=%s\nmin_free=0\nallow_private=yes\nytdlp=%s\n' \
     "$ENCORE_MODULE" "$1" "$dir/cache" "$ytdlp"
   shift
   printf '%s\n' "$@"

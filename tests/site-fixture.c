@@ -41,24 +41,31 @@ read_ready (GSubprocess *server)
   return g_strdup (line + strlen ("READY "));
 }
 
-Site *
-site_start (const char **why)
+/* Returns: (transfer none) (nullable): a program that the machine lacks. */
+static const char *
+find_missing (void)
 {
   static const char *const needed[] = {"yt-dlp", "ffmpeg", NULL};
-  g_autofree char *media = g_test_build_filename (G_TEST_BUILT, "media", NULL);
-  g_autofree char *make = g_test_build_filename (G_TEST_DIST, "site", "make-media.sh", NULL);
-  g_autofree char *wrap = g_test_build_filename (G_TEST_DIST, "site", "make-wrapper.sh", NULL);
-  g_autofree char *program = g_test_build_filename (G_TEST_DIST, "site", "site.py", NULL);
-  g_autoptr (GError) error = NULL;
 
   for (int i = 0; needed[i] != NULL; i++) {
     g_autofree char *path = g_find_program_in_path (needed[i]);
-    *why = needed[i];
     if (path == NULL)
-      return NULL;
+      return needed[i];
   }
+  return NULL;
+}
+
+Site *
+site_start_at (const char *media, const char *top, const char **why)
+{
+  g_autofree char *wrap = g_build_filename (top, "tests", "site", "make-wrapper.sh", NULL);
+  g_autofree char *program = g_build_filename (top, "tests", "site", "site.py", NULL);
+  g_autoptr (GError) error = NULL;
+
+  *why = find_missing ();
+  if (*why != NULL)
+    return NULL;
   Site *self = g_new0 (Site, 1);
-  g_free (run ((const char *const[]){"bash", make, media, NULL}));
   self->dir = fixture_make_dir ();
   self->server = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
                                    &error, "/usr/bin/python3", program, media, NULL);
@@ -66,6 +73,20 @@ site_start (const char **why)
   self->url = read_ready (self->server);
   self->ytdlp = run ((const char *const[]){"bash", wrap, self->dir, self->url, NULL});
   return self;
+}
+
+Site *
+site_start (const char **why)
+{
+  g_autofree char *media = g_test_build_filename (G_TEST_BUILT, "media", NULL);
+  g_autofree char *make = g_test_build_filename (G_TEST_DIST, "site", "make-media.sh", NULL);
+  g_autofree char *top = g_test_build_filename (G_TEST_DIST, "..", NULL);
+
+  *why = find_missing ();
+  if (*why != NULL)
+    return NULL;
+  g_free (run ((const char *const[]){"bash", make, media, NULL}));
+  return site_start_at (media, top, why);
 }
 
 void
@@ -94,6 +115,17 @@ const char *
 site_get_ytdlp (Site *self)
 {
   return self->ytdlp;
+}
+
+char *
+site_copy_ytdlp (Site *self, const char *dir)
+{
+  g_autofree char *site = g_test_build_filename (G_TEST_DIST, "site", NULL);
+  g_autofree char *copy = g_build_filename (dir, "site", NULL);
+  g_autofree char *wrap = g_build_filename (copy, "make-wrapper.sh", NULL);
+
+  g_free (run ((const char *const[]){"cp", "-r", site, copy, NULL}));
+  return run ((const char *const[]){"bash", wrap, copy, self->url, NULL});
 }
 
 /* One HTTP exchange over a plain socket: (transfer full) the body. */
@@ -135,6 +167,24 @@ site_get_stat (Site *self, const char *key, const char *what)
   if (!json_object_has_member (all, key))
     return 0;
   return json_object_get_int_member (json_object_get_object_member (all, key), what);
+}
+
+gint64
+site_count_requests (Site *self, const char *id)
+{
+  g_autofree char *body = ask (self, "GET", "/stats", "");
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  JsonObjectIter iter;
+  const char *key;
+  JsonNode *row;
+  gint64 n = 0;
+
+  g_assert_true (json_parser_load_from_data (parser, body, -1, NULL));
+  json_object_iter_init (&iter, json_node_get_object (json_parser_get_root (parser)));
+  while (json_object_iter_next (&iter, &key, &row))
+    if (strstr (key, id) != NULL)
+      n += json_object_get_int_member (json_node_get_object (row), "requests");
+  return n;
 }
 
 void

@@ -41,7 +41,10 @@ large-hit
 large-stats
 large-audit
 large-hit-audit
-publish"
+publish
+fetch-throttled
+fetch-first-64k
+resolve-warm"
 
 # without ffmpeg there is neither song nor peer: told, never passed
 mkdir "$dir/bin"

@@ -19,7 +19,7 @@ check () { # [-DMACRO] FILE...: all of them, two at a time
   printf '%s\0' "$@" | xargs -0 -n 1 -P 2 "$clang" -fsyntax-only -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
     -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wpointer-arith -Wformat=2 -Wwrite-strings -Wundef -Wvla \
     "$define" -DHAVE_CONFIG_H -DG_LOG_DOMAIN='"Encore"' -DENCORE_MODULE_DIR='"/"' -DGLIB_VERSION_MIN_REQUIRED=GLIB_VERSION_2_72 \
-    -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_72 -I"$abs_top_builddir" -Iplugin -Iplugin/include -Itests $LIBRARY_CFLAGS \
+    -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_72 -I"$abs_top_builddir" -I"$abs_top_builddir/plugin" -Iplugin -Iplugin/include -Itests $LIBRARY_CFLAGS \
     >"$dir/out" 2>&1
 }
 # without fuse3 nobody builds its file

@@ -5,6 +5,7 @@
 #include "fetch/encore-fetch.h"
 
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ typedef struct {
   GError *error; /* the last one */
   EncoreMediaId id;
   char *title;
+  char named[16]; /* id of the last progress with a title */
 } Rig;
 
 static void
@@ -37,6 +39,7 @@ rig_set_up (Rig *rig, gconstpointer data)
   rig->config = encore_config_new ();
   g_free (rig->config->ytdlp);
   rig->config->ytdlp = g_strdup (site_get_ytdlp (site));
+  rig->config->allow_private = TRUE; /* the site is on loopback */
   rig->config->stall_ms = 1500;
   rig->config->fetch_timeout_ms = 20000;
   rig->fetch = encore_fetch_new (rig->cache, rig->config);
@@ -80,7 +83,11 @@ on_done (const EncoreFetched *result, const GError *error, gpointer data)
 static void
 on_progress (const EncoreProgress *progress, gpointer data)
 {
-  ((Rig *) data)->progressed++;
+  Rig *rig = data;
+
+  rig->progressed++;
+  if (progress->title != NULL)
+    g_strlcpy (rig->named, progress->id.id, sizeof rig->named);
 }
 
 static EncoreWaiter *
@@ -190,6 +197,96 @@ test_alias (Rig *rig, gconstpointer data)
   g_assert_cmpstr (rig->id.id, ==, TUNE);
   g_assert_true (is_cached (rig, "aliasTuneAA"));
   g_assert_true (is_cached (rig, TUNE));
+}
+
+static void
+on_words (const EncoreFound *found, guint n, const GError *error, gpointer data)
+{
+  Rig *rig = data;
+  g_autofree char *stem = n > 0 ? encore_media_id_to_stem (&found[0].id) : NULL;
+
+  rig->pending--;
+  g_assert_no_error (error);
+  ask (rig, stem);
+}
+
+static gint64
+count_file_bytes (const char *name)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_BUILT, "media", name, NULL);
+  GStatBuf st;
+
+  g_assert_cmpint (g_stat (path, &st), ==, 0);
+  return st.st_size;
+}
+
+/* One new song, asked for twenty times in all its spellings, is downloaded once. */
+static void
+test_spellings (Rig *rig, gconstpointer data)
+{
+  static const char *const links[] = {("https://www.youtube.com/watch?v=" TUNE "&list=RD" TUNE),
+                                      ("https://youtu.be/" TUNE "?t=3"),
+                                      ("music.youtube.com/watch?v=" TUNE), "aliasTuneAA"};
+
+  for (int i = 0; i < 4; i++) {
+    for (gsize j = 0; j < G_N_ELEMENTS (links); j++) {
+      EncoreMediaId id;
+      g_assert_true (encore_media_id_from_user (links[j], &id));
+      g_autofree char *stem = encore_media_id_to_stem (&id);
+      ask (rig, stem);
+    }
+    rig->pending++;
+    encore_fetch_search (rig->fetch, "the test tune", 1, rig->context, on_words, rig);
+  }
+  finish (rig);
+  g_assert_no_error (rig->error);
+  g_assert_cmpuint (rig->ok, ==, 20);
+  g_assert_cmpuint (rig->failed, ==, 0);
+  g_assert_cmpint (site_get_stat (site, "media/" TUNE "/251", "requests"), ==, 1);
+  g_assert_cmpint (site_get_stat (site, "media/" TUNE "/251", "peak"), ==, 1);
+  g_assert_cmpint (site_get_stat (site, "all", "bytes"), ==, count_file_bytes ("tune.251.webm"));
+  g_assert_cmpint (site_get_stat (site, "resolve/video/" TUNE, "requests"), ==, 1);
+  g_assert_cmpint (site_get_stat (site, "resolve/video/aliasTuneAA", "requests"), ==, 1);
+  g_assert_true (is_cached (rig, TUNE));
+  g_assert_true (is_cached (rig, "aliasTuneAA"));
+}
+
+/* A bot without flights and a cache sends the file fifty times through the line. */
+static void
+test_fifty (Rig *rig, gconstpointer data)
+{
+  for (int i = 0; i < 50; i++)
+    ask (rig, i % 5 == 0 ? "aliasTuneAA" : TUNE);
+  finish (rig);
+  g_assert_cmpuint (rig->ok, ==, 50);
+  g_assert_cmpint (site_get_stat (site, "all", "bytes"), ==, count_file_bytes ("tune.251.webm"));
+  g_assert_cmpint (site_get_stat (site, "all", "peak"), ==, 1);
+}
+
+static void
+await_named (Rig *rig, const char *id)
+{
+  while (strcmp (rig->named, id) != 0)
+    g_main_context_iteration (rig->context, TRUE);
+}
+
+/* Who waits for the other name's flight takes over when that one is given up. */
+static void
+test_alias_takes_over (Rig *rig, gconstpointer data)
+{
+  site_set_faults (site, "{\"media/tuneAAAAAAA/251\": {\"rate\": 10000, \"times\": 1}}");
+  rig->config->stall_ms = 60000;
+  EncoreWaiter *waiter = ask (rig, TUNE);
+  await_named (rig, TUNE);
+  ask (rig, "aliasTuneAA");
+  await_named (rig, "aliasTuneAA");
+  encore_waiter_leave (waiter);
+  rig->pending--;
+  finish (rig);
+  g_assert_no_error (rig->error);
+  g_assert_cmpuint (rig->ok, ==, 1);
+  g_assert_true (is_cached (rig, TUNE));
+  g_assert_true (is_cached (rig, "aliasTuneAA"));
 }
 
 static void
@@ -335,6 +432,9 @@ main (int argc, char **argv)
   ADD ("/fetch/concurrent-requests-give-one-download", test_once);
   ADD ("/fetch/aac-leading-dash-and-hostile-title", test_kinds);
   ADD ("/fetch/answered-id-becomes-the-name", test_alias);
+  ADD ("/fetch/the-other-name-takes-over", test_alias_takes_over);
+  ADD ("/fetch/twenty-requests-in-five-spellings-give-one-download", test_spellings);
+  ADD ("/fetch/fifty-requests-at-once-serve-the-file-once", test_fifty);
   ADD ("/fetch/refused-songs-are-told-and-remembered", test_refused);
   ADD ("/fetch/broken-downloads-publish-nothing", test_broken);
   ADD ("/fetch/leaving-ends-the-children", test_leave);

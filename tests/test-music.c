@@ -47,6 +47,7 @@ fetch_all (const char *dir, EncoreCache *cache)
 
   g_free (config->ytdlp);
   config->ytdlp = g_strdup (site_get_ytdlp (site));
+  config->allow_private = TRUE; /* the site is on loopback */
   EncoreFetch *fetch = encore_fetch_new (cache, config);
   for (gsize i = 0; i < G_N_ELEMENTS (SONGS); i++) {
     EncoreMediaId id;

@@ -63,7 +63,7 @@ module=$(pkg-config --variable=moduledir bot-plugin)/encore.so
 [ "$module" -ef "$ENCORE_MODULE" ]; ok $? "pkg-config tells where the module is"
 play () { # NAME YTDLP
   echo '?play https://youtu.be/loudAAAAAAA' |
-    timeout 60 "$host" "$module" cache_dir="$dir/cache" min_free=0 ytdlp="$2" >"$dir/$1.out" 2>"$dir/$1.log"
+    timeout 60 "$host" "$module" cache_dir="$dir/cache" min_free=0 allow_private=yes ytdlp="$2" >"$dir/$1.out" 2>"$dir/$1.log"
 }
 play miss "$ytdlp"; ok $? "a play with an empty cache ends well"
 grep -q '^Playing: Loud Tones' "$dir/miss.out"; ok $? "the song is told"

@@ -66,7 +66,7 @@ else
   skip "script is not installed" "a bar on a terminal"
 fi
 faults '{"media/-quietAAAAA/251": {"stall_at": 20000}, "media/-quietAAAAA/140": {"stall_at": 20000}}'
-"$tool" --config "$dir/bot.conf" fetch -- -quietAAAAA >"$dir/out" 2>"$dir/err" &
+"$tool" --config "$dir/bot.conf" --set download=ytdlp fetch -- -quietAAAAA >"$dir/out" 2>"$dir/err" &
 pid=$!
 for _ in $(seq 400); do [ "$(stat_of media/-quietAAAAA/251 requests)" -ge 1 ] && break; sleep 0.05; done
 children=$(pgrep -P $pid | tr '\n' ' ')

@@ -18,9 +18,16 @@
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
+#define SHOWN_CHARS 64
 
 /* in the order of EncoreEvictPolicy */
 static const char *const EVICT_CHOICES[] = {"gdsf", "lru", "age", NULL};
+/* EncoreSandboxWay */
+static const char *const SANDBOX_CHOICES[] = {"none", "bwrap", NULL};
+
+/* EncoreDownloadWay */
+static const char *const DOWNLOAD_CHOICES[] = {"auto", "ytdlp", NULL};
+static const char *const RESOLVER_CHOICES[] = {"process", "worker", NULL};
 
 static const EncoreOption OPTIONS[] = {
     {"cache_dir", ENCORE_OPTION_PATH, AT (cache_dir), "", 0, 0, NULL,
@@ -84,11 +91,26 @@ static const EncoreOption OPTIONS[] = {
      "File of cookies in Netscape format; each fetch works on a copy"},
     {"proxy", ENCORE_OPTION_STRING, AT (proxy), "", 0, 0, NULL,
      "Proxy for fetches, as URL; empty: none"},
+    {"sandbox", ENCORE_OPTION_ENUM, AT (sandbox), "none", 0, 0, SANDBOX_CHOICES,
+     "What yt-dlp runs in: bwrap (bubblewrap; it then sees the system's programs, the directories "
+     "of ytdlp_path and of ytdlp, and of the cache only what it downloads; resolver is then always "
+     "process) or none"},
     {"rate_limit", ENCORE_OPTION_SIZE, AT (rate_limit_bytes_per_s), "0", 0, GIB, NULL,
      "Bytes per second of one download; 0: no limit"},
     {"warm_budget", ENCORE_OPTION_SIZE, AT (warm_budget_bytes), "500MiB", 0, TIB, NULL,
      "What cache warm may download in a day (UTC), in all processes that share the cache; 0: no "
      "limit"},
+    {"download", ENCORE_OPTION_ENUM, AT (download), "auto", 0, 0, DOWNLOAD_CHOICES,
+     "Who downloads: auto (Encore itself where the song is one file, which is faster; else "
+     "yt-dlp), "
+     "ytdlp (always yt-dlp)"},
+    {"allow_private", ENCORE_OPTION_BOOL, AT (allow_private), "no", 0, 0, NULL,
+     "Download from addresses of this machine and of private networks, too; for tests"},
+    {"resolver", ENCORE_OPTION_ENUM, AT (resolver), "process", 0, 0, RESOLVER_CHOICES,
+     "Who asks the site what a song is: process (a yt-dlp each time), worker (a yt-dlp that stays, "
+     "which answers at once)"},
+    {"resolver_idle", ENCORE_OPTION_DURATION, AT (resolver_idle_ms), "5min", SECOND_MS, DAY_MS,
+     NULL, "A yt-dlp that stays is ended after so long without a question"},
     {"rename", ENCORE_OPTION_STRING, AT (rename), "", 0, 0, NULL,
      "Other names for commands, such as \"play=p,skip=next\""},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},
@@ -142,10 +164,20 @@ edit_distance (const char *a, const char *b)
   return row[n];
 }
 
+/* The first characters of TEXT, whatever bytes they are: for an error.  (transfer full) */
+static char *
+show (const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+  return g_utf8_substring (valid, 0, MIN (g_utf8_strlen (valid, -1), SHOWN_CHARS));
+}
+
 static void
 set_unknown_key (const char *key, GError **error)
 {
   const EncoreOption *nearest = NULL;
+  g_autofree char *shown = show (key);
   guint best = 4; /* further away is no typing mistake */
 
   if (strlen (key) < 64)
@@ -158,9 +190,9 @@ set_unknown_key (const char *key, GError **error)
     }
   if (nearest != NULL)
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG,
-                 "unknown option '%.64s' (did you mean '%s'?)", key, nearest->key);
+                 "unknown option '%s' (did you mean '%s'?)", shown, nearest->key);
   else
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "unknown option '%.64s'", key);
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG, "unknown option '%s'", shown);
 }
 
 /* "1.5GiB" with a table of units; FALSE if it is no number or the unit is unknown. */

@@ -20,6 +20,10 @@ typedef enum {
   ENCORE_OPTION_ARGS,     /* a string: words quoted as for a shell, perhaps none */
 } EncoreOptionType;
 
+typedef enum { ENCORE_DOWNLOAD_AUTO, ENCORE_DOWNLOAD_YTDLP } EncoreDownloadWay;
+typedef enum { ENCORE_SANDBOX_NONE, ENCORE_SANDBOX_BWRAP } EncoreSandboxWay;
+typedef enum { ENCORE_RESOLVER_PROCESS, ENCORE_RESOLVER_WORKER } EncoreResolverWay;
+
 /* The values.  Strings are owned, never NULL. */
 typedef struct {
   char *cache_dir;
@@ -51,9 +55,14 @@ typedef struct {
   char *ytdlp_path; /* PATH of the child */
   char *cookies;
   char *proxy;
+  int sandbox;                   /* EncoreSandboxWay */
   gint64 rate_limit_bytes_per_s; /* 0: none */
   gint64 warm_budget_bytes;      /* a day; 0: no limit */
-  char *rename;                  /* "play=p,skip=next" */
+  int download;                  /* EncoreDownloadWay */
+  gboolean allow_private;
+  int resolver; /* EncoreResolverWay */
+  gint64 resolver_idle_ms;
+  char *rename; /* "play=p,skip=next" */
 } EncoreConfig;
 
 typedef struct {

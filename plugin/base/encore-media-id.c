@@ -231,6 +231,9 @@ encore_media_id_from_stem (const char *stem, EncoreMediaId *out)
     set_youtube (out, stem);
     return TRUE;
   }
+  /* of YouTube the stem is the id alone: with the source before it, it is another row's */
+  if (g_str_has_prefix (stem, YOUTUBE "-"))
+    return FALSE;
   const char *dash = strchr (stem, '-');
   if (!encore_id_is_stem (stem) || dash == NULL || dash == stem || dash[1] == '\0' ||
       (gsize) (dash - stem) >= sizeof out->source)

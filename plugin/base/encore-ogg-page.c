@@ -71,7 +71,8 @@ encore_ogg_page_parse (const guint8 *data, gsize len, EncoreOggPage *out)
   if (len < ENCORE_OGG_HEADER_BYTES || len < ENCORE_OGG_HEADER_BYTES + (gsize) data[26])
     return 0;
   out->flags = data[5];
-  out->granule = (gint64) (read_le32 (data + 6) | (guint64) read_le32 (data + 10) << 32);
+  out->granule = MIN ((gint64) (read_le32 (data + 6) | (guint64) read_le32 (data + 10) << 32),
+                      ENCORE_OGG_GRANULE_MAX);
   out->serial = read_le32 (data + 14);
   out->sequence = read_le32 (data + 18);
   out->crc = read_le32 (data + CRC_OFFSET);

@@ -13,9 +13,12 @@ G_BEGIN_DECLS
 #define ENCORE_OGG_LAST 4
 #define ENCORE_OGG_NO_GRANULE (-1) /* no packet ends on the page */
 
+/* Six years of sound: who announces more lies, and more would not count in every unit. */
+#define ENCORE_OGG_GRANULE_MAX (G_MAXINT64 / 1000000)
+
 typedef struct {
   guint8 flags;
-  gint64 granule;
+  gint64 granule; /* at most ENCORE_OGG_GRANULE_MAX */
   guint32 serial, sequence, crc;
   guint n_segments;
   gsize header_len; /* with the segment table */

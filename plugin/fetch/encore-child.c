@@ -14,7 +14,11 @@
 #include <unistd.h>
 
 #define TEXT_MAX (64 * 1024)
+/* Output: so much, and what the lines of progress of the largest file can be. */
+#define OUTPUT_FREE_BYTES (G_GINT64_CONSTANT (8) * 1024 * 1024)
+#define OUTPUT_SHARE 256
 #define TICK_MS 100
+#define LOOK_US (G_USEC_PER_SEC / 2)
 #define TERM_PATIENCE_US (2 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -25,7 +29,25 @@ typedef struct {
   gpointer data;
   gint64 patience_us; /* until when the next progress must come */
   gint64 stall_us;
+  gint64 output_bytes;
+  gboolean is_vain;
+  gint64 looked_us; /* at the files */
 } Child;
+
+void
+encore_child_set_up (gpointer data)
+{
+  struct sigaction usual = {.sa_handler = SIG_DFL};
+  sigset_t none;
+
+  setsid ();
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  /* what the host ignores or blocks would stay so: SIGTERM must reach it, SIGCHLD tell it */
+  for (int i = 1; i < NSIG; i++)
+    sigaction (i, &usual, NULL);
+  sigemptyset (&none);
+  sigprocmask (SIG_SETMASK, &none, NULL);
+}
 
 /* In the child, after fork: only what is async-signal-safe. */
 static void
@@ -33,8 +55,7 @@ set_up (gpointer data)
 {
   const EncoreChildSpec *spec = data;
 
-  setsid ();
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
+  encore_child_set_up (NULL);
   if (spec->max_file_bytes > 0) {
     const struct rlimit limit = {spec->max_file_bytes, spec->max_file_bytes};
     setrlimit (RLIMIT_FSIZE, &limit);
@@ -67,30 +88,37 @@ check_program (const char *program, GError **error)
   return why == NULL;
 }
 
+char *
+encore_child_find (const char *program, char **envp, GError **error)
+{
+  const char *path = g_environ_getenv (envp, "PATH");
+  g_autofree char *found = NULL;
+
+  if (strchr (program, '/') == NULL && path != NULL) {
+    g_auto (GStrv) dirs = g_strsplit (path, ":", -1);
+    for (char **dir = dirs; *dir != NULL && found == NULL; dir++) {
+      g_autofree char *candidate = g_build_filename (*dir, program, NULL);
+      if (access (candidate, X_OK) == 0)
+        found = g_steal_pointer (&candidate);
+    }
+  } else {
+    found = g_strdup (program);
+  }
+  if (found == NULL) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "there is no program %s in %s",
+                 program, path);
+    return NULL;
+  }
+  return check_program (found, error) ? g_steal_pointer (&found) : NULL;
+}
+
 static gboolean
 spawn (Child *self, const EncoreChildSpec *spec, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  const char *path = g_environ_getenv (spec->envp, "PATH");
-  g_autofree char *program = NULL;
+  g_autofree char *program = encore_child_find (spec->argv[0], spec->envp, error);
 
-  /* the child's PATH, not ours */
-  if (strchr (spec->argv[0], '/') == NULL && path != NULL) {
-    g_auto (GStrv) dirs = g_strsplit (path, ":", -1);
-    for (char **dir = dirs; *dir != NULL && program == NULL; dir++) {
-      g_autofree char *candidate = g_build_filename (*dir, spec->argv[0], NULL);
-      if (access (candidate, X_OK) == 0)
-        program = g_steal_pointer (&candidate);
-    }
-  } else {
-    program = g_strdup (spec->argv[0]);
-  }
-  if (program == NULL) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "there is no program %s in %s",
-                 spec->argv[0], path);
-    return FALSE;
-  }
-  if (!check_program (program, error))
+  if (program == NULL)
     return FALSE;
   g_autofree char **argv =
       g_memdup2 (spec->argv, sizeof (char *) * (g_strv_length (spec->argv) + 1));
@@ -108,8 +136,10 @@ take_line (Child *self, gint64 now_us)
   g_autofree char *text = g_utf8_make_valid (self->line->str, self->line->len);
 
   g_string_truncate (self->line, 0);
-  if (self->func (text, self->data))
+  const int what = self->func (text, self->data);
+  if (what == ENCORE_LINE_PROGRESS)
     self->patience_us = now_us + self->stall_us;
+  self->is_vain = self->is_vain || what == ENCORE_LINE_VAIN;
 }
 
 static void
@@ -137,6 +167,7 @@ read_pipes (Child *self)
     if (*fd < 0 || fds[i].revents == 0)
       continue;
     const gssize n = read (*fd, buf, sizeof buf);
+    self->output_bytes += MAX (n, 0);
     if (n > 0 && i == 0) {
       take_output (self, buf, n);
     } else if (n > 0) {
@@ -147,6 +178,41 @@ read_pipes (Child *self)
     }
   }
   return self->out >= 0 || self->err >= 0;
+}
+
+/* Fragments are files of their own, each below the limit. */
+static gint64
+count_bytes (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const char *name;
+  gint64 bytes = 0;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *file = g_build_filename (path, name, NULL);
+    struct stat st;
+    if (lstat (file, &st) == 0 && S_ISREG (st.st_mode))
+      bytes += st.st_size;
+  }
+  return bytes;
+}
+
+static gboolean
+check_size (Child *self, const EncoreChildSpec *spec, gint64 now_us, GError **error)
+{
+  if (self->output_bytes > OUTPUT_FREE_BYTES + spec->max_file_bytes / OUTPUT_SHARE) {
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
+                         "the program for the option ytdlp writes without end");
+    return FALSE;
+  }
+  if (spec->max_file_bytes == 0 || now_us < self->looked_us + LOOK_US)
+    return TRUE;
+  self->looked_us = now_us;
+  if (count_bytes (spec->cwd) <= 2 * spec->max_file_bytes)
+    return TRUE;
+  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_TOO_BIG,
+                       "its files are larger than max_bytes");
+  return FALSE;
 }
 
 static gboolean
@@ -161,8 +227,11 @@ check_patience (Child *self, const EncoreChildSpec *spec, GCancellable *cancella
                          "the time for a fetch is over");
   else if (now_us > self->patience_us)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE, "no new byte for too long");
+  else if (self->is_vain)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NETWORK,
+                         "it asked the site again and again for hardly a byte");
   else
-    return TRUE;
+    return check_size (self, spec, now_us, error);
   return FALSE;
 }
 

@@ -37,6 +37,8 @@ typedef struct {
 struct EncoreFetch {
   EncoreCache *cache;
   const EncoreConfig *config;
+  EncoreHttp *http;
+  EncoreWorker *worker; /* (nullable) */
   GMutex mutex;
   GHashTable *flights; /* text -> Flight */
   GThreadPool *flight_pool, *search_pool;
@@ -229,8 +231,14 @@ fly (gpointer data, gpointer user_data)
 {
   Flight *flight = data;
   EncoreFetch *self = user_data;
-  const EncoreJob job = {self->cache,         self->config, flight->id,
-                         flight->cancellable, on_progress,  flight};
+  const EncoreJob job = {.cache = self->cache,
+                         .config = self->config,
+                         .http = self->http,
+                         .worker = self->worker,
+                         .id = flight->id,
+                         .cancellable = flight->cancellable,
+                         .progress = on_progress,
+                         .data = flight};
   EncoreFetched result;
   g_autoptr (GError) error = NULL;
 
@@ -429,6 +437,13 @@ encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
 
   self->cache = cache;
   self->config = config;
+  self->http = encore_http_new (config);
+  /* the one that stays has no walls */
+  if (config->resolver == ENCORE_RESOLVER_WORKER && config->sandbox == ENCORE_SANDBOX_NONE) {
+    g_autofree char *dir = g_build_filename (encore_cache_get_dir (cache), "resolver", NULL);
+    g_autofree char *ytdlp_cache = g_build_filename (encore_cache_get_dir (cache), "ytdlp", NULL);
+    self->worker = encore_worker_new (config, dir, ytdlp_cache);
+  }
   g_mutex_init (&self->mutex);
   self->flights = g_hash_table_new (g_str_hash, g_str_equal);
   self->closing = g_cancellable_new ();
@@ -455,6 +470,8 @@ encore_fetch_free (EncoreFetch *self)
   g_thread_pool_free (self->search_pool, FALSE, TRUE);
   g_hash_table_unref (self->flights);
   g_object_unref (self->closing);
+  encore_worker_free (self->worker);
+  encore_http_free (self->http);
   g_mutex_clear (&self->mutex);
   g_free (self);
 }

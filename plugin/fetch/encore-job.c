@@ -4,32 +4,55 @@
 #include "config.h"
 #include "fetch/encore-job.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fetch/encore-download.h"
 #include "fetch/encore-normalise.h"
+#include "fetch/encore-probe.h"
 #include "fetch/encore-whole.h"
-#include "fetch/encore-ytdlp.h"
 
 #define LOOK_US (G_USEC_PER_SEC / 5)
 #define ROOM_BYTES (16 * 1024 * 1024) /* a song and its download, roughly */
+/* What a decoder may leave out at the ends: at most 35 ms in files of half a dozen encoders. */
+#define CONTAINER_TOLERANCE_MS 100
 #define OPUS_NAME "song.opus"
 
 typedef struct {
   const EncoreJob *job;
-  EncoreYtdlp *answer;
-  GCancellable *stop; /* ends the download: nobody wants it any more, or there is no room for it */
+  EncoreClaim *claim;
+  EncoreDownload *answer;
+  GCancellable *stop; /* ends the download: nobody wants it any more, somebody else has it, or there
+                         is no room for it */
+  gboolean is_named, is_elsewhere;
   gint64 looked_us;
   GError *full; /* (nullable) */
 } Watch;
+
+/* The site tells its own name for the song: one that somebody has or fetches is not fetched twice.
+ */
+static void
+watch_name (Watch *watch)
+{
+  const EncoreDownload *answer = watch->answer;
+
+  if (!answer->has_meta || watch->is_named)
+    return;
+  g_autofree char *stem = encore_media_id_to_stem (&answer->id);
+  watch->is_named = TRUE;
+  watch->is_elsewhere = !encore_claim_try_answered (watch->claim, stem);
+  if (watch->is_elsewhere)
+    g_cancellable_cancel (watch->stop);
+}
 
 /* Others fill the disk as well: the room that was there at the beginning may be gone. */
 static void
 watch_room (Watch *watch)
 {
-  const EncoreYtdlp *answer = watch->answer;
+  const EncoreDownload *answer = watch->answer;
   const gint64 now_us = g_get_monotonic_time ();
 
   if (watch->full != NULL || now_us < watch->looked_us + LOOK_US)
@@ -44,10 +67,11 @@ static void
 on_change (gpointer data)
 {
   Watch *watch = data;
-  const EncoreYtdlp *answer = watch->answer;
+  const EncoreDownload *answer = watch->answer;
 
   watch->job->progress (answer->has_meta ? ENCORE_STAGE_DOWNLOAD : ENCORE_STAGE_RESOLVE,
                         answer->done_bytes, answer->total_bytes, answer->title, watch->job->data);
+  watch_name (watch);
   watch_room (watch);
 }
 
@@ -57,14 +81,18 @@ pass_on (GCancellable *cancellable, gpointer stop)
   g_cancellable_cancel (stop);
 }
 
+/* *IS_ELSEWHERE: it was not needed. */
 static gboolean
-download (const EncoreJob *job, const char *dir, gint64 deadline_us, EncoreYtdlp *answer,
-          GError **error)
+download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDownload *answer,
+               gboolean *is_elsewhere, GError **error)
 {
   g_autoptr (GCancellable) stop = g_cancellable_new ();
-  Watch watch = {.job = job, .answer = answer, .stop = stop};
+  Watch watch = {.job = job, .claim = claim, .answer = answer, .stop = stop};
+  const char *dir = encore_claim_get_dir (claim);
   g_autofree char *ytdlp_cache =
       g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
+  g_autofree char *partial_dir =
+      g_build_filename (encore_cache_get_dir (job->cache), "partial", NULL);
   const gulong handler =
       job->cancellable != NULL
           ? g_cancellable_connect (job->cancellable, G_CALLBACK (pass_on), stop, NULL)
@@ -72,56 +100,64 @@ download (const EncoreJob *job, const char *dir, gint64 deadline_us, EncoreYtdlp
 
   answer->changed = on_change;
   answer->data = &watch;
-  const gboolean ok = encore_ytdlp_download (job->config, &job->id, dir, ytdlp_cache, deadline_us,
-                                             stop, answer, error);
+  const EncoreDownloadSpec spec = {.config = job->config,
+                                   .id = &job->id,
+                                   .dir = dir,
+                                   .ytdlp_cache = ytdlp_cache,
+                                   .partial_dir = partial_dir,
+                                   .http = job->http,
+                                   .worker = job->worker,
+                                   .deadline_us = deadline_us,
+                                   .cancellable = stop};
+  const gboolean ok = encore_download_run (&spec, answer, error);
   answer->changed = NULL;
   if (handler != 0)
     g_cancellable_disconnect (job->cancellable, handler);
+  *is_elsewhere = watch.is_elsewhere;
   if (watch.full == NULL)
     return ok;
-  if (error != NULL)
-    g_clear_error (error);
+  g_clear_error (error);
   g_propagate_error (error, watch.full);
   return FALSE;
 }
 
+/* TRUE: ANSWER's file is there, or *HIT: what somebody else fetched under another of its names. */
 static gboolean
-has_media_magic (const guint8 *head, gsize len)
+download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDownload *answer,
+          EncoreHandle **hit, GError **error)
 {
-  static const struct {
-    gsize offset;
-    const char *bytes;
-  } magics[] = {{0, "\x1a\x45\xdf\xa3"},
-                {4, "ftyp"},
-                {0, "OggS"},
-                {0, "ID3"},
-                {0, "fLaC"},
-                {0, "RIFF"},
-                {0, "\xff\xfb"},
-                {0, "\xff\xf3"},
-                {0, "\xff\xf1"}};
+  gboolean is_elsewhere;
+  g_autoptr (GError) local = NULL;
+  const gboolean ok = download_once (job, claim, deadline_us, answer, &is_elsewhere, &local);
 
-  for (gsize i = 0; i < G_N_ELEMENTS (magics); i++) {
-    const gsize n = strlen (magics[i].bytes);
-    if (magics[i].offset + n <= len && memcmp (head + magics[i].offset, magics[i].bytes, n) == 0)
+  if (is_elsewhere) {
+    g_autofree char *stem = encore_media_id_to_stem (&answer->id);
+    g_clear_error (&local);
+    *hit = encore_claim_wait_answered (claim, stem, deadline_us, job->cancellable, &local);
+    if (*hit != NULL)
       return TRUE;
+    if (local == NULL) { /* he gave up: it is ours now */
+      encore_download_clear (answer);
+      *answer = (EncoreDownload){0};
+      return download_once (job, claim, deadline_us, answer, &is_elsewhere, error);
+    }
   }
-  return FALSE;
+  if (local != NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return ok && !is_elsewhere;
 }
 
-/* Size as announced, and the beginning of a media file. */
+/* Size as announced, the beginning of a media file, and no part of its container missing. */
 static gboolean
-check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GError **error)
+check_open (int fd, const EncoreDownload *answer, gint64 *bytes, gint64 *container_ms,
+            GError **error)
 {
-  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   struct stat st = {0};
   guint8 head[16];
   gssize n = -1;
 
-  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
+  if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
     n = pread (fd, head, sizeof head, 0);
-  if (fd >= 0)
-    close (fd);
   *bytes = st.st_size;
   if (n <= 0)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
@@ -130,16 +166,44 @@ check_download (const char *path, const EncoreYtdlp *answer, gint64 *bytes, GErr
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
                  "%" G_GINT64_FORMAT " bytes came of %" G_GINT64_FORMAT " announced",
                  (gint64) st.st_size, answer->announced_bytes);
-  else if (!has_media_magic (head, n))
+  else if (!encore_whole_has_magic (head, n))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the site sent no media file");
   else
-    return TRUE;
+    return encore_announced_ms (fd, container_ms, error);
   return FALSE;
 }
 
 static gboolean
-normalise (const EncoreJob *job, const EncoreYtdlp *answer, const char *dir, const char *stem,
-           EncoreNormalised *out, GError **error)
+check_download (const char *path, const EncoreDownload *answer, gint64 *bytes, gint64 *container_ms,
+                GError **error)
+{
+  const int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+  if (fd < 0) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the download is not there: %s",
+                 g_strerror (errno));
+    return FALSE;
+  }
+  const gboolean ok = check_open (fd, answer, bytes, container_ms, error);
+  close (fd);
+  return ok;
+}
+
+/* The site tells whole seconds, more or less, and sometimes none; the container tells exactly. */
+static gboolean
+check_decoded (gint64 decoded_ms, gint64 container_ms, const EncoreDownload *answer, GError **error)
+{
+  if (!answer->is_sound_only || decoded_ms >= container_ms - CONTAINER_TOLERANCE_MS)
+    return encore_whole_check_duration (decoded_ms, answer->duration_ms, error);
+  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+               "only %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " ms in it are sound", decoded_ms,
+               container_ms);
+  return FALSE;
+}
+
+static gboolean
+normalise (const EncoreJob *job, const EncoreDownload *answer, const char *dir, const char *stem,
+           gint64 container_ms, EncoreNormalised *out, GError **error)
 {
   const EncoreNormaliseOptions options = {job->config->loudness_lufs, job->config->true_peak_dbtp,
                                           job->config->bitrate_bps};
@@ -153,7 +217,7 @@ normalise (const EncoreJob *job, const EncoreYtdlp *answer, const char *dir, con
   const char *const comments[] = {id_tag, url_tag, title_tag, artist_tag, NULL};
 
   return encore_normalise (source, opus, comments, &options, job->cancellable, out, error) &&
-         encore_whole_check_duration (out->duration_ms, answer->duration_ms, error);
+         check_decoded (out->duration_ms, container_ms, answer, error);
 }
 
 static gint64
@@ -167,7 +231,7 @@ since_ms (gint64 *then_us)
 }
 
 static gboolean
-publish (const EncoreJob *job, EncoreClaim *claim, const EncoreYtdlp *answer, const char *stem,
+publish (const EncoreJob *job, EncoreClaim *claim, const EncoreDownload *answer, const char *stem,
          const EncoreNormalised *n, GError **error)
 {
   g_autofree char *url = encore_media_id_to_url (&answer->id);
@@ -200,31 +264,50 @@ log_publish (const EncoreJob *job, const EncoreNormalised *n, const EncoreFetche
           (int) out->download_ms, (int) out->normalise_ms, (int) out->publish_ms);
 }
 
+static void
+take_hit (const EncoreJob *job, EncoreHandle *hit, EncoreFetched *out)
+{
+  const EncoreEntryInfo *info = encore_handle_get_info (hit);
+  g_autofree char *text = encore_media_id_to_text (&job->id);
+
+  if (!encore_media_id_from_stem (info->id, &out->id))
+    out->id = job->id;
+  out->title = g_strdup (info->title);
+  out->duration_ms = info->duration_ms;
+  g_info ("fetch: %s was fetched by somebody else meanwhile", text);
+}
+
 /* With the claim held: download, verify, normalise, publish. */
 static gboolean
 fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetched *out,
        GError **error)
 {
-  g_auto (EncoreYtdlp) answer = {0};
+  g_auto (EncoreDownload) answer = {0};
   const char *dir = encore_claim_get_dir (claim);
   EncoreNormalised normalised = {0};
+  gint64 container_ms = 0;
+  g_autoptr (EncoreHandle) hit = NULL;
   gint64 then_us = g_get_monotonic_time ();
   const gint64 began_us = then_us;
 
   if (!encore_cache_room_for (job->cache, MIN (job->config->max_bytes, ROOM_BYTES), error))
     return FALSE;
   job->progress (ENCORE_STAGE_RESOLVE, 0, 0, NULL, job->data);
-  if (!download (job, dir, deadline_us, &answer, error))
+  if (!download (job, claim, deadline_us, &answer, &hit, error))
     return FALSE;
+  if (hit != NULL) {
+    take_hit (job, hit, out);
+    return TRUE;
+  }
   out->resolve_ms = answer.meta_us > 0 ? (answer.meta_us - began_us) / 1000 : 0;
   out->download_ms = since_ms (&then_us) - out->resolve_ms;
 
   g_autofree char *path = g_build_filename (dir, answer.file, NULL);
   g_autofree char *stem = encore_media_id_to_stem (&answer.id);
-  if (!check_download (path, &answer, &out->bytes, error))
+  if (!check_download (path, &answer, &out->bytes, &container_ms, error))
     return FALSE;
   job->progress (ENCORE_STAGE_NORMALISE, out->bytes, out->bytes, answer.title, job->data);
-  if (!normalise (job, &answer, dir, stem, &normalised, error))
+  if (!normalise (job, &answer, dir, stem, container_ms, &normalised, error))
     return FALSE;
   out->normalise_ms = since_ms (&then_us);
   job->progress (ENCORE_STAGE_PUBLISH, out->bytes, out->bytes, answer.title, job->data);
@@ -238,17 +321,6 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   out->fetched = TRUE;
   log_publish (job, &normalised, out);
   return TRUE;
-}
-
-static void
-take_hit (const EncoreJob *job, EncoreHandle *hit, EncoreFetched *out)
-{
-  const EncoreEntryInfo *info = encore_handle_get_info (hit);
-
-  if (!encore_media_id_from_stem (info->id, &out->id))
-    out->id = job->id;
-  out->title = g_strdup (info->title);
-  out->duration_ms = info->duration_ms;
 }
 
 gboolean

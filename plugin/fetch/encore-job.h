@@ -3,12 +3,16 @@
 #pragma once
 
 #include "fetch/encore-fetch.h"
+#include "fetch/encore-http.h"
+#include "fetch/encore-worker.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
   EncoreCache *cache;
   const EncoreConfig *config;
+  EncoreHttp *http;
+  EncoreWorker *worker; /* (nullable) */
   EncoreMediaId id;
   GCancellable *cancellable;
   /* told on the worker's thread; TITLE (nullable) */

@@ -17,6 +17,30 @@
 #define HEAD_BYTES 64
 
 gboolean
+encore_whole_has_magic (const guint8 *head, gsize len)
+{
+  static const struct {
+    gsize offset;
+    const char *bytes;
+  } magics[] = {{0, "\x1a\x45\xdf\xa3"},
+                {4, "ftyp"},
+                {0, "OggS"},
+                {0, "ID3"},
+                {0, "fLaC"},
+                {0, "RIFF"},
+                {0, "\xff\xfb"},
+                {0, "\xff\xf3"},
+                {0, "\xff\xf1"}};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (magics); i++) {
+    const gsize n = strlen (magics[i].bytes);
+    if (magics[i].offset + n <= len && memcmp (head + magics[i].offset, magics[i].bytes, n) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+gboolean
 encore_whole_check_duration (gint64 decoded_ms, gint64 announced_ms, GError **error)
 {
   const gint64 tolerance_ms = MAX (announced_ms / TOLERANCE_SHARE, TOLERANCE_MS);

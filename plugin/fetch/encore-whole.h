@@ -9,6 +9,9 @@
 
 G_BEGIN_DECLS
 
+/* encore_whole_has_magic: do the first LEN bytes (16 are enough) begin a media file? */
+gboolean encore_whole_has_magic (const guint8 *head, gsize len);
+
 /* encore_whole_check_duration: DECODED_MS against what somebody ANNOUNCED (0: nobody did): 2 % may
  * be missing or too much, and 2 s always.  Errors: CORRUPT. */
 gboolean encore_whole_check_duration (gint64 decoded_ms, gint64 announced_ms, GError **error);

@@ -2,43 +2,28 @@
  * yt-dlp: its arguments, its answers, its errors.  Private to fetch. */
 #pragma once
 
-#include <gio/gio.h>
-
-#include "base/encore-config.h"
-#include "base/encore-error.h"
-#include "base/encore-media-id.h"
+#include "fetch/encore-download.h"
 
 G_BEGIN_DECLS
 
-typedef struct {
-  EncoreMediaId id; /* as the site answered */
-  gboolean has_meta;
-  char *title, *artist;
-  gint64 duration_ms; /* 0: unknown */
-  char *live_status;
-  gint64 announced_bytes; /* 0: unknown */
-  gint64 done_bytes, total_bytes;
-  gint64 last_bytes; /* for the watchdog */
-  gint64 meta_us;    /* when it had resolved (g_get_monotonic_time) */
-  char *file;        /* (nullable) name of the finished file in the directory */
-  void (*changed) (gpointer data);
-  gpointer data;
-} EncoreYtdlp;
-
-void encore_ytdlp_clear (EncoreYtdlp *self);
-
-/* encore_ytdlp_take_line: one JSON line of ours; others are ignored.  Returns: TRUE on progress. */
-gboolean encore_ytdlp_take_line (const char *line, gpointer self);
+/* encore_ytdlp_take_line: one JSON line of ours, or a request that yt-dlp tells of; others are
+ * ignored.  DATA: EncoreDownload.  Returns: see EncoreLineFunc. */
+int encore_ytdlp_take_line (const char *line, gpointer data);
 
 /* encore_ytdlp_classify: the code for what yt-dlp wrote to standard error, and its last ERROR line
  * without control characters, cut. */
 EncoreError encore_ytdlp_classify (const char *err_text, char **message);
 
-/* encore_ytdlp_download: ID into DIR, which must be empty and private.
- * Success is its own "done" line and the file, never an exit code. */
-gboolean encore_ytdlp_download (const EncoreConfig *config, const EncoreMediaId *id,
-                                const char *dir, const char *ytdlp_cache, gint64 deadline_us,
-                                GCancellable *cancellable, EncoreYtdlp *out, GError **error);
+/* encore_ytdlp_resolve: what the song is and where its bytes are; nothing is downloaded. */
+gboolean encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
+
+/* encore_ytdlp_make_resolve_argv: of encore_ytdlp_resolve(), without the program, "--" and the
+ * address.  HOME gets a copy of the cookies.  Returns: (transfer full); NULL with CONFIG. */
+char **encore_ytdlp_make_resolve_argv (const EncoreConfig *config, const char *ytdlp_cache,
+                                       const char *home, GError **error);
+
+/* encore_ytdlp_make_environment: all that it gets.  (transfer full) */
+char **encore_ytdlp_make_environment (const EncoreConfig *config, const char *home);
 
 typedef struct {
   EncoreMediaId id;
@@ -58,7 +43,5 @@ GPtrArray *encore_ytdlp_list (const EncoreConfig *config, const char *list_id, g
 /* encore_ytdlp_clean: without controls and bidi marks, one line, at most MAX_CHARS.  (transfer
  * full) */
 char *encore_ytdlp_clean (const char *text, glong max_chars);
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (EncoreYtdlp, encore_ytdlp_clear)
 
 G_END_DECLS

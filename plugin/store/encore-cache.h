@@ -114,6 +114,17 @@ typedef struct {
  * which must still be freed.  Evicts others if limits are passed. */
 EncoreHandle *encore_claim_publish (EncoreClaim *self, const EncorePublish *what, GError **error);
 
+/* encore_claim_try_answered: the site calls the claimed song ANSWERED_ID.  Returns: TRUE if nobody
+ * has it or fetches it: the claim holds both ids from now on.  FALSE: it need not be fetched again;
+ * see encore_claim_wait_answered().  Does not wait. */
+gboolean encore_claim_try_answered (EncoreClaim *self, const char *answered_id);
+/* encore_claim_wait_answered: waits for whoever fetches ANSWERED_ID.  Returns: (transfer full): its
+ * entry, of which the claimed id is now an alias.  NULL with ERROR: as for encore_cache_claim().
+ * NULL without: he gave up; the claim holds both ids and the song is to be fetched. */
+EncoreHandle *
+encore_claim_wait_answered (EncoreClaim *self, const char *answered_id, gint64 deadline_us,
+                            GCancellable *cancellable, GError **error);
+
 /* encore_claim_fail: remembers why the fetch of this id failed, for
  * encore_error_retry_after_s (CODE); call before encore_claim_free(). */
 void encore_claim_fail (EncoreClaim *self, EncoreError code, const char *message);

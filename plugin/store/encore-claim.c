@@ -18,7 +18,8 @@
 struct EncoreClaim {
   EncoreCache *cache;
   EncoreIdLock *lock;
-  char *id;
+  EncoreIdLock *answered_lock; /* (nullable): of the id that the site answered with */
+  char *id, *answered_id;
   char *private_name; /* below tmp/ */
   char *dir;
   gboolean published;
@@ -153,7 +154,10 @@ encore_claim_free (EncoreClaim *self)
     remove_private (self);
   if (!self->published)
     undo (self);
+  if (self->answered_lock != NULL)
+    encore_id_lock_free (self->answered_lock);
   encore_id_lock_free (self->lock);
+  g_free (self->answered_id);
   g_free (self->private_name);
   g_free (self->dir);
   g_free (self->id);
@@ -231,17 +235,72 @@ add_alias (EncoreCache *self, const char *id, const char *target, GError **error
       error);
 }
 
+static gboolean
+holds_answered (EncoreClaim *self, const char *id)
+{
+  return self->answered_lock != NULL && strcmp (self->answered_id, id) == 0;
+}
+
+static void
+keep_answered (EncoreClaim *self, const char *id, EncoreIdLock *lock)
+{
+  if (self->answered_lock != NULL)
+    encore_id_lock_free (self->answered_lock);
+  self->answered_lock = lock;
+  g_free (self->answered_id);
+  self->answered_id = g_strdup (id);
+}
+
+gboolean
+encore_claim_try_answered (EncoreClaim *self, const char *answered_id)
+{
+  g_return_val_if_fail (encore_id_is_stem (answered_id), FALSE);
+  if (strcmp (answered_id, self->id) == 0 || holds_answered (self, answered_id))
+    return TRUE;
+  g_autoptr (EncoreIdLock) lock = encore_locks_try (self->cache->locks, answered_id);
+  g_autoptr (EncoreHandle) known =
+      lock != NULL ? look_again (self->cache, answered_id, NULL) : NULL;
+  if (lock == NULL || known != NULL)
+    return FALSE;
+  keep_answered (self, answered_id, g_steal_pointer (&lock));
+  return TRUE;
+}
+
+EncoreHandle *
+encore_claim_wait_answered (EncoreClaim *self, const char *answered_id, gint64 deadline_us,
+                            GCancellable *cancellable, GError **error)
+{
+  EncoreHandle *hit = NULL;
+  EncoreIdLock *lock =
+      encore_locks_acquire (self->cache->locks, answered_id, deadline_us, cancellable, error);
+
+  if (lock == NULL)
+    return NULL;
+  keep_answered (self, answered_id, lock);
+  if (!is_settled (self->cache, answered_id, TRUE, &hit, error) || hit == NULL)
+    return NULL;
+  if (add_alias (self->cache, self->id, answered_id, error)) {
+    self->published = TRUE;
+    return hit;
+  }
+  encore_handle_free (hit);
+  return NULL;
+}
+
 /* The site answered with another id: that is the song's name, ours becomes an alias. */
 static gboolean
 publish_answered (EncoreClaim *self, const EncorePublish *what, GError **error)
 {
   EncoreCache *cache = self->cache;
   const char *id = what->answered_id;
-  g_autoptr (EncoreIdLock) lock = encore_locks_acquire (
-      cache->locks, id, g_get_monotonic_time () + ANSWERED_WAIT_US, NULL, error);
 
-  if (lock == NULL)
-    return FALSE;
+  if (!holds_answered (self, id)) {
+    EncoreIdLock *lock = encore_locks_acquire (
+        cache->locks, id, g_get_monotonic_time () + ANSWERED_WAIT_US, NULL, error);
+    if (lock == NULL)
+      return FALSE;
+    keep_answered (self, id, lock);
+  }
   g_autoptr (EncoreHandle) known = look_again (cache, id, NULL);
   if (known == NULL) {
     gint64 bytes;

@@ -17,7 +17,8 @@ static const struct {
   const char *name;
   void (*run) (Bench *self);
 } GROUPS[] = {{"start", bench_start},   {"cpu", bench_cpu},     {"hits", bench_hits},
-              {"memory", bench_memory}, {"evict", bench_evict}, {"large", bench_large}};
+              {"memory", bench_memory}, {"evict", bench_evict}, {"large", bench_large},
+              {"fetch", bench_fetch}};
 
 #define FEW_ROWS 1000 /* enough for what does not look up by the thousand; they take minutes */
 
@@ -208,8 +209,8 @@ main (int argc, char **argv)
       {"rounds", 0, 0, G_OPTION_ARG_INT, &rounds, "Rounds of every figure (3)", "N"},
       {"rows", 0, 0, G_OPTION_ARG_INT, &rows, "Entries of the cache (100000; 1000 without hits)",
        "N"},
-      {"only", 0, 0, G_OPTION_ARG_STRING, &groups, "Of start, cpu, hits, memory, evict, large",
-       "GROUP,..."},
+      {"only", 0, 0, G_OPTION_ARG_STRING, &groups,
+       "Of start, cpu, hits, memory, evict, large, fetch", "GROUP,..."},
       {"json", 0, 0, G_OPTION_ARG_FILENAME, &json, "Write the result there, too", "FILE"},
       {"keep", 0, 0, G_OPTION_ARG_NONE, &keep, "Leave the cache there, for a profiler", NULL},
       {"strict", 0, 0, G_OPTION_ARG_NONE, &strict, "A missed goal is exit status 1", NULL},

@@ -138,6 +138,7 @@ void bench_start (Bench *self);  /* bench-start.c */
 void bench_cpu (Bench *self);    /* bench-cpu.c */
 void bench_hits (Bench *self);   /* bench-hits.c */
 void bench_evict (Bench *self);  /* bench-evict.c */
+void bench_fetch (Bench *self);  /* bench-fetch.c */
 void bench_large (Bench *self);  /* bench-large.c */
 void bench_memory (Bench *self); /* bench-memory.c */
 

@@ -52,6 +52,16 @@ done
 # -16.3 LUFS
 opus kept -f lavfi -i 'aevalsrc=0.153*sin(2*PI*997*t)|0.153*sin(2*PI*997*t):s=48000:d=4'
 opus short -f lavfi -i 'sine=frequency=700:sample_rate=48000:duration=1'
+# with a picture, only a picture, in fragments, no media at all
+black='color=black:s=64x36:r=5:d=8'
+ffmpeg -v error -y -f lavfi -i "aevalsrc=$tune|$tune:s=44100:d=8" -f lavfi -i "$black" -c:a aac -b:a 96k \
+  -c:v libx264 -preset ultrafast -movflags +faststart "$dir/tune.18.mp4" </dev/null
+ffmpeg -v error -y -f lavfi -i "$black" -c:v libvpx-vp9 -deadline realtime -cues_to_front 1 "$dir/tune.247.webm" </dev/null
+rm -rf "$dir/tune.hls"
+mkdir "$dir/tune.hls"
+ffmpeg -v error -y -f lavfi -i "aevalsrc=$tune|$tune:s=44100:d=8" -c:a aac -b:a 128k -f hls -hls_time 2 \
+  -hls_playlist_type vod -hls_segment_type fmp4 -hls_segment_filename "$dir/tune.hls/%d.m4s" "$dir/tune.hls/index.m3u8" </dev/null
+ffmpeg -v error -y -f lavfi -i "color=red:s=64x36:d=1" -frames:v 1 "$dir/thumb.jpg" </dev/null
 
 # ---- real music
 
@@ -118,7 +128,18 @@ for job in "${jobs[@]}"; do wait "$job"; done
   "wrongLenAAA": {"title": "Announced longer", "uploader": "Encore", "duration": 300, "files": {"251": "loud.251.webm"}},
   "tenHoursAAA": {"title": "Ten hours", "uploader": "Encore", "duration": 36000, "files": {"251": "tune.251.webm"}},
   "liveAAAAAAA": {"title": "Live", "uploader": "Encore", "live_status": "is_live", "is_live": true, "files": {"251": "tune.251.webm"}},
+  "wasLiveAAAA": {"title": "Was Live", "uploader": "Encore", "duration": 8, "live_status": "was_live", "was_live": true, "files": {"251": "tune.251.webm"}},
+  "noLengthAAA": {"title": "No Duration", "uploader": "Encore", "files": {"251": "tune.251.webm", "140": "tune.140.m4a"}},
+  "videoOnlyAA": {"title": "Only a Picture", "uploader": "Encore", "duration": 8, "files": {"247": "tune.247.webm"}},
+  "withVideoAA": {"title": "Sound with a Picture", "uploader": "Encore", "duration": 8, "files": {"18": "tune.18.mp4"}},
+  "hlsOnlyAAAA": {"title": "In Fragments", "uploader": "Encore", "duration": 8, "files": {"234": "tune.hls"}},
+  "_underscorA": {"title": "-o /tmp/x ; rm -rf $HOME %(id)s {0} \u200b\u2066a\u2069 \ud83c\udfb5", "uploader": "\u0007\u001b[31m<script>", "duration": 6, "files": {"251": "loud.251.webm"}},
+  "comingSoonA": {"title": "Coming Soon", "uploader": "Encore", "live_status": "is_upcoming", "release_timestamp": 4102444800, "files": {"251": "tune.251.webm"}},
   "upcomingAAA": {"error": "Premieres in 3 hours"},
+  "limitedAAAA": {"error": "Video unavailable. This content isn\u2019t available, try again later. The current session has been rate-limited by YouTube for up to an hour."},
+  "geoAAAAAAAA": {"error": "The uploader has not made this video available in your country"},
+  "membersAAAA": {"error": "Join this channel to get access to members-only content like this video, and other exclusive perks."},
+  "drmAAAAAAAA": {"error": "This video is DRM protected"},
   "privateAAAA": {"error": "Private video. Sign in if you've been granted access to this video"},
   "removedAAAA": {"error": "Video unavailable. This video has been removed by the uploader"},
   "botCheckAAA": {"error": "Sign in to confirm you\u2019re not a bot"},

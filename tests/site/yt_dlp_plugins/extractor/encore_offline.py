@@ -28,7 +28,8 @@ class OfflineIE(YoutubeIE, plugin_name='encore'):
         video_id = self._match_id(url)
         info = ask(self, f'resolve/video/{video_id}', video_id)
         for fmt in info.get('formats', []):
-            fmt['url'] = BASE + fmt['url']
+            for part in (fmt, *fmt.get('fragments', [])):
+                part['url'] = urllib.parse.urljoin(BASE, part['url'])
         if info.get('formats') == []:
             self.raise_no_formats('No video formats found!', video_id=video_id)
         return info
