@@ -78,6 +78,21 @@ ask 'boss: ?skip' 'Skipped: The Test Tune' "killed: a DJ may skip it"
 hear 'Playing: Quiet Noise'; ok $? "killed: the next one plays"
 ask 'amy: ?queue' 'The queue is empty' "killed: and that was all"
 
+# -- what could not be written down is not forgotten
+sql () { # STATEMENT
+  /usr/bin/python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=20).execute(sys.argv[2])' "$dir/cache/encore.db" "$1"
+}
+ask 'amy: ?play tuneAAAAAAA' 'Queued as #1|Playing' "a song waits"
+ask 'boss: ?pause' 'Paused' "pause: nothing changes any more"
+waiting ';tuneAAAAAAA$|^tuneAAAAAAA$'
+sql "CREATE TRIGGER no_room BEFORE INSERT ON waiting BEGIN SELECT RAISE (ABORT, 'no room'); END"
+ask 'bob: ?play loudAAAAAAA' 'Queued as #' "another one, which the database refuses"
+for _ in $(seq 100); do grep -q 'what waits is not written down: .*no room' "$dir/fourth.log" && break; sleep 0.1; done
+grep -q 'what waits is not written down: .*no room' "$dir/fourth.log"; ok $? "it is told in the log"
+sql 'DROP TRIGGER no_room'
+waiting 'tuneAAAAAAA;loudAAAAAAA$'; ok $? "and written down as soon as that can be done"
+ask 'boss: ?stop' 'Stopped' "stop, for what follows"
+
 # -- two bots of one name: the first one keeps its rooms, the second does not touch them
 config null >"$dir/beside.conf"
 printf '?play loudAAAAAAA\n' | bot beside

@@ -216,6 +216,16 @@ else
 fi
 cache rebuild extra; [ $? = 2 ] && grep -q '^Usage:' "$dir/err"; ok $? "rebuild takes no argument"
 
+# -- progress
+if command -v script >/dev/null; then
+  for verb in repair rebuild; do
+    script -qec "'$tool' --dir '$dir/cache' $verb" /dev/null </dev/null >"$dir/out" 2>&1
+    [ $? = 0 ] && grep -q '\[#*\.*\] [0-9]* of 256 directories' "$dir/out"; ok $? "$verb: a bar on a terminal"
+  done
+else
+  skip "script is not installed" "repair, rebuild: a bar on a terminal"
+fi
+
 # -- evict
 cache import "$dir/songs" >"$dir/out"
 sql "UPDATE entry SET prio = CASE id WHEN 'dQw4w9WgXcQ' THEN 2 ELSE 1 END"

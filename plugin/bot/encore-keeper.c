@@ -16,7 +16,8 @@ struct EncoreKeeper {
   char *prefix;        /* of the names of our rooms */
   GHashTable *left;    /* room (gint64) -> EncoreKeptRoom, until it is taken up */
   GThreadPool *writer; /* one thread */
-  gint writing;        /* atomic */
+  gint writing;        /* atomic: what follows is the writer's */
+  GPtrArray *refused;  /* (nullable) EncoreKeptRoom: could not be written and are tried again */
   GSource *timer;      /* (nullable) */
   guint ticks;
   GPtrArray *gone; /* EncoreKeptRoom: of rooms that went away, to be written */
@@ -37,8 +38,13 @@ write_down (gpointer data, gpointer user_data)
   EncoreKeeper *self = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (!encore_cache_keep_rooms (self->plugin->cache, rooms, &error))
-    g_warning ("room: what waits is not written down: %s", error->message);
+  const gboolean again = self->refused != NULL;
+  g_clear_pointer (&self->refused, g_ptr_array_unref);
+  if (!encore_cache_keep_rooms (self->plugin->cache, rooms, &error)) {
+    if (!again) /* told once, tried every second */
+      g_warning ("room: what waits is not written down: %s", error->message);
+    self->refused = g_ptr_array_ref (rooms);
+  }
   g_atomic_int_set (&self->writing, FALSE);
 }
 
@@ -84,6 +90,30 @@ take_down (EncoreKeeper *self, EncoreRoom *room, gboolean with_songs)
   return kept;
 }
 
+/* What could not be written, as it is now; of rooms that are gone, as it was. */
+static void
+take_refused (EncoreKeeper *self, GPtrArray *kept)
+{
+  g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
+  GHashTableIter iter;
+  gpointer value;
+
+  for (guint i = 0; i < self->refused->len; i++) {
+    EncoreKeptRoom *room = self->refused->pdata[i];
+    if (room->songs != NULL) /* else only a position, and there will be others */
+      g_hash_table_insert (names, room->name, GUINT_TO_POINTER (i));
+  }
+  g_hash_table_iter_init (&iter, self->plugin->rooms);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    EncoreRoom *room = value;
+    g_autofree char *name = name_of (self, room->id);
+    room->unsaved = g_hash_table_remove (names, name) || room->unsaved;
+  }
+  g_hash_table_iter_init (&iter, names);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    g_ptr_array_add (kept, g_steal_pointer (&self->refused->pdata[GPOINTER_TO_UINT (value)]));
+}
+
 /* @all: whatever they hold; else what has changed, and the positions now and then. */
 static GPtrArray *
 take_all_down (EncoreKeeper *self, gboolean all)
@@ -92,6 +122,8 @@ take_all_down (EncoreKeeper *self, gboolean all)
   GHashTableIter iter;
   gpointer value;
 
+  if (self->refused != NULL)
+    take_refused (self, kept);
   while (self->gone->len > 0)
     g_ptr_array_add (kept, g_ptr_array_steal_index (self->gone, 0));
   g_hash_table_iter_init (&iter, self->plugin->rooms);
@@ -115,7 +147,7 @@ is_anything_on (EncoreKeeper *self)
   while (g_hash_table_iter_next (&iter, NULL, &value))
     if (((EncoreRoom *) value)->song != 0 || ((EncoreRoom *) value)->unsaved)
       return TRUE;
-  return self->gone->len > 0;
+  return self->gone->len > 0 || g_atomic_int_get (&self->writing) || self->refused != NULL;
 }
 
 static gboolean
@@ -129,6 +161,8 @@ on_time (gpointer data)
     if (kept->len > 0) {
       g_atomic_int_set (&self->writing, TRUE);
       g_thread_pool_push (self->writer, g_steal_pointer (&kept), NULL);
+    } else { /* of rooms and positions that are no more */
+      g_clear_pointer (&self->refused, g_ptr_array_unref);
     }
   }
   if (is_anything_on (self))
@@ -293,8 +327,9 @@ encore_keeper_close (EncoreKeeper *self)
   if (self->timer != NULL)
     g_source_destroy (self->timer);
   g_clear_pointer (&self->timer, g_source_unref);
-  g_thread_pool_push (self->writer, take_all_down (self, TRUE), NULL);
   g_thread_pool_free (self->writer, FALSE, TRUE);
+  write_down (take_all_down (self, TRUE), self);
+  g_clear_pointer (&self->refused, g_ptr_array_unref);
   encore_ownership_free (self->ownership);
   g_hash_table_unref (self->left);
   g_ptr_array_unref (self->gone);

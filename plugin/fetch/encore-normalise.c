@@ -100,7 +100,7 @@ write_page (const guint8 *page, gsize len, gpointer data, GError **error)
       continue;
     if (n < 0) {
       g_set_error (error, ENCORE_ERROR,
-                   errno == ENOSPC ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
+                   errno == ENOSPC || errno == EDQUOT ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
                    "cannot write the Opus file: %s", g_strerror (errno));
       return FALSE;
     }
@@ -237,7 +237,8 @@ encore_normalise (const char *source_path, const char *opus_path, const char *co
 
   work.fd = open (opus_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (work.fd < 0) {
-    g_set_error (error, ENCORE_ERROR, errno == ENOSPC ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
+    g_set_error (error, ENCORE_ERROR,
+                 errno == ENOSPC || errno == EDQUOT ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
                  "cannot make the Opus file: %s", g_strerror (errno));
     return FALSE;
   }

@@ -214,6 +214,7 @@ static const struct {
     {"http error 404", ENCORE_ERROR_GONE},
     {"http error 410", ENCORE_ERROR_GONE},
     {"errno 28", ENCORE_ERROR_NO_SPACE},
+    {"errno 122", ENCORE_ERROR_NO_SPACE}, /* a quota */
     {"errno 27", ENCORE_ERROR_TOO_BIG},
     {"no such option", ENCORE_ERROR_NO_PROGRAM},
     {"no module named", ENCORE_ERROR_NO_PROGRAM},
