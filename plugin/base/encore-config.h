@@ -21,6 +21,7 @@ typedef enum {
 } EncoreOptionType;
 
 typedef enum { ENCORE_DOWNLOAD_AUTO, ENCORE_DOWNLOAD_YTDLP } EncoreDownloadWay;
+typedef enum { ENCORE_SOURCES_YOUTUBE, ENCORE_SOURCES_HTTP, ENCORE_SOURCES_ANY } EncoreSources;
 typedef enum { ENCORE_RESOLVER_PROCESS, ENCORE_RESOLVER_WORKER } EncoreResolverWay;
 
 /* The values.  Strings are owned, never NULL. */
@@ -52,6 +53,7 @@ typedef struct {
   gint64 rate_limit_bytes_per_s; /* 0: none */
   int download;                  /* EncoreDownloadWay */
   gboolean allow_private;
+  int sources;  /* EncoreSources */
   int resolver; /* EncoreResolverWay */
   gint64 resolver_idle_ms;
   char *rename; /* "play=p,skip=next" */
