@@ -113,8 +113,12 @@ on_post (void *ctx, bot_task fn, void *data, bot_task drop)
 static bot_result
 on_open (void *ctx, bot_id room, bot_voice_spec *spec, bot_id *voice)
 {
-  called (ctx);
-  *voice = VOICE;
+  Host *self = called (ctx);
+
+  g_mutex_lock (&self->mutex);
+  self->spec = *spec;
+  *voice = VOICE + self->n_opened++;
+  g_mutex_unlock (&self->mutex);
   return BOT_OK;
 }
 
@@ -128,8 +132,9 @@ on_send (void *ctx, bot_id voice, uint64_t seq, uint32_t flags, const void *pack
 static bot_result
 on_close (void *ctx, bot_id voice)
 {
-  called (ctx);
-  g_assert_cmpuint (voice, ==, VOICE);
+  const Host *self = called (ctx);
+
+  g_assert_cmpuint (voice, ==, VOICE + self->n_opened - 1);
   return BOT_OK;
 }
 
@@ -196,6 +201,12 @@ host_free (Host *self)
   g_mutex_clear (&self->mutex);
   g_cond_clear (&self->cond);
   g_free (self);
+}
+
+void
+host_end_voice (Host *self)
+{
+  self->spec.closed (self->spec.data, VOICE + self->n_opened - 1, BOT_ECLOSED);
 }
 
 void

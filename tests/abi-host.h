@@ -25,8 +25,10 @@ typedef struct {
   GMutex mutex;         /* all below */
   GCond cond;
   GPtrArray *replies, *logs;
-  guint calls;      /* into the host */
-  guint late_calls; /* after stop() returned */
+  bot_voice_spec spec; /* of the voice that is open */
+  guint n_opened;      /* the voice is VOICE, then VOICE + 1 ... */
+  guint calls;         /* into the host */
+  guint late_calls;    /* after stop() returned */
   gboolean stopped;
 } Host;
 
@@ -37,6 +39,8 @@ void host_free (Host *self);
 void host_run (Host *self, const char *name, const char *args);
 /* Waits until LIST, replies or logs, has a text with PART in it. */
 void host_await (Host *self, GPtrArray *list, const char *part);
+/* [main] As a host does that cannot keep the voice. */
+void host_end_voice (Host *self);
 /* [main] As a host does on unload; from now on the plugin must be silent. */
 void host_stop (Host *self, const bot_plugin *plugin, void *plugin_self);
 

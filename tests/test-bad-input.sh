@@ -110,5 +110,10 @@ wrong "no list of names" rename=play "rename = 'play' is not a list of command=n
 config '[encor]' max_size=1GiB
 echo "?play $good" | run
 [ $? = 2 ] && logged 'unknown section [encor]; there are [bot], [console] and [encore]'; ok $? "unknown section"
+for voice in nul file: "file:$dir" file:/nonexistent/x.opus rtp://host:port; do
+  VOICE=$voice config
+  echo '?np' | run
+  [ $? = 2 ] && logged "voice = '$voice'" && [ ! -s "$dir/out" ]; ok $? "voice=$voice: told at the start"
+done
 
 finish

@@ -11,6 +11,7 @@
 
 #include "site-fixture.h"
 #include "store-fixture.h"
+#include "store/encore-notes.h"
 
 #define TUNE "tuneAAAAAAA"
 
@@ -210,6 +211,7 @@ test_refused (Rig *rig, gconstpointer data)
     g_test_message ("%s: %s", rows[i].id, rig->error != NULL ? rig->error->message : "played");
     g_assert_error (rig->error, ENCORE_ERROR, rows[i].code);
     g_assert_false (is_cached (rig, rows[i].id));
+    g_assert_true (encore_cache_backoff_end (rig->cache, NULL, NULL)); /* test-manners has that */
   }
   site_reset (site);
   ask (rig, "privateAAAA"); /* remembered: the site is not asked again */

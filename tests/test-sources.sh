@@ -40,6 +40,9 @@ curl -s -X POST -d '{"media/loudAAAAAAA/251": {"body": "<html>"}, "media/aacOnly
 printf '?play %s/media/loudAAAAAAA/251\n?play %s/media/aacOnlyAAAA/140\n?play %s/media/none/1\n' "$url" "$url" "$url" | chat faults sources=http
 [ "$(grep -c 'Cannot play' "$dir/faults.out")" = 3 ] && [ "$(cached 'http-%')" = 1 ] && told faults 'no whole song'; check faults "a page, a refusal, nothing there: told, and not kept"
 curl -s -X POST "$url/reset" >/dev/null
+curl -s -X POST -d '{"media/loudAAAAAAA/140": {"status": 429}}' "$url/faults" >/dev/null
+printf '?play %s/media/loudAAAAAAA/140\n?play shortAAAAAA\n' "$url" | chat limit sources=http
+[ "$(grep -c 'Cannot play' "$dir/limit.out")" = 1 ] && told limit 'Playing: One Second'; check limit "a server that wants fewer requests does not keep us from YouTube"
 
 # -- other sites
 printf '?play https://songs.example/tuneAAAAAAA?from=chat\n' | chat site sources=any

@@ -93,6 +93,50 @@ test_limit (void)
   fixture_remove (dir);
 }
 
+/* The size that a site announces empties no cache: no song may take more than a quarter. */
+static void
+test_announced (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 100000);
+  EncoreCacheStats before, after;
+
+  for (int i = 0; i < 8; i++) {
+    g_autofree char *id = g_strdup_printf ("song%02d-0000A", i);
+    fixture_publish (cache, id, "x", 50);
+  }
+  encore_cache_stats (cache, &before);
+  g_assert_true (encore_cache_room_for (cache, 1000000, NULL));
+  encore_cache_stats (cache, &after);
+  g_assert_cmpint (after.bytes, <, before.bytes);
+  g_assert_cmpint (after.bytes, >, 50000);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
+/* A quota, or want of inodes: the disk refuses though it tells of room. */
+static void
+test_refusing_disk (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 0);
+  g_autoptr (GError) error = NULL;
+  EncoreCacheStats stats;
+
+  for (int i = 0; i < 20; i++) {
+    g_autofree char *id = g_strdup_printf ("song%02d-0000A", i);
+    fixture_publish (cache, id, "x", 1500); /* 300 KB */
+  }
+  fixture_let_warn ();
+  g_assert_true (encore_evict_unjam (cache, &error));
+  g_assert_no_error (error);
+  encore_cache_stats (cache, &stats);
+  g_assert_cmpint (stats.entries, >, 0);
+  g_assert_cmpint (stats.entries, <, 10);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
 static gint64
 plays_of (EncoreCache *cache, const char *id)
 {
@@ -301,6 +345,37 @@ use_hopeless_disk (const char *mount_point)
   encore_cache_close (cache);
 }
 
+/* Who opens the cache when the disk is full already, a bot or an administrator who makes room: not
+ * even what SQLite needs to read fits. */
+static void
+open_on_full_disk (const char *mount_point)
+{
+  g_autofree char *dir = g_build_filename (mount_point, "cache", NULL);
+  g_autofree char *reserve = g_build_filename (dir, "reserve", NULL);
+  const EncoreCacheOptions look = {.dir = dir, .read_only = TRUE};
+  g_autoptr (GError) error = NULL;
+  EncoreCache *cache = fixture_open (dir, 0);
+
+  for (int i = 0; i < 20; i++) {
+    g_autofree char *id = g_strdup_printf ("song%02d-0000A", i);
+    fixture_publish (cache, id, "x", 1500); /* 300 KB */
+  }
+  encore_cache_close (cache);
+  fill_disk (dir);
+  cache = encore_cache_open (&look, &error);
+  g_assert_no_error (error);
+  g_assert_true (is_hit (cache, "song00-0000A", FALSE));
+  encore_cache_close (cache);
+  fill_disk (dir);
+  cache = fixture_open (dir, 0);
+  g_assert_true (is_hit (cache, "song00-0000A", FALSE));
+  g_assert_true (g_file_test (reserve, G_FILE_TEST_EXISTS)); /* as large as it can be */
+  fill_disk (dir);
+  g_assert_cmpint (encore_cache_clear (cache, NULL, NULL, NULL, &error), ==, 20);
+  g_assert_no_error (error);
+  encore_cache_close (cache);
+}
+
 /* On a disk that somebody else filled not even the transactions of an eviction fit; the reserve is
  * given up for them, and made again. */
 static void
@@ -333,11 +408,14 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/limits/evict-spares-pinned-playing-queued", test_evict);
   g_test_add_func ("/limits/size-and-quarter", test_limit);
+  g_test_add_func ("/limits/announced-size-empties-no-cache", test_announced);
+  g_test_add_func ("/limits/disk-that-refuses-though-it-has-room", test_refusing_disk);
   g_test_add_func ("/limits/history-remembers-plays", test_history);
   g_test_add_func ("/limits/history-is-bounded", test_history_trim);
   g_test_add_func ("/limits/age-by-time-lived", test_age);
   g_test_add_func ("/limits/min-free", test_min_free);
   g_test_add_data_func ("/limits/full-disk-and-reserve", use_full_disk, test_full_disk);
   g_test_add_data_func ("/limits/full-disk-of-others", use_hopeless_disk, test_full_disk);
+  g_test_add_data_func ("/limits/full-disk-at-open", open_on_full_disk, test_full_disk);
   return g_test_run ();
 }

@@ -92,7 +92,7 @@ test_versions (void)
   expect_refusal (dir, "a newer Encore (version 99");
   fixture_sql (dir, "PRAGMA user_version = 1");
   expect_refusal (dir, "not Encore's");
-  fixture_sql (dir, "PRAGMA user_version = 3; PRAGMA application_id = 42");
+  fixture_sql (dir, "PRAGMA user_version = 4; PRAGMA application_id = 42");
   expect_refusal (dir, "not Encore's");
   fixture_remove (dir);
 }
@@ -107,14 +107,14 @@ test_newer_beside (void)
   EncoreCache *running = fixture_open (dir, 0);
 
   fixture_publish (running, "dQw4w9WgXcQ", "Plays on", 5);
-  fixture_sql (dir, "PRAGMA user_version = 4; ALTER TABLE entry ADD COLUMN mood TEXT");
-  expect_refusal (dir, "a newer Encore (version 4");
+  fixture_sql (dir, "PRAGMA user_version = 5; ALTER TABLE entry ADD COLUMN mood TEXT");
+  expect_refusal (dir, "a newer Encore (version 5");
   EncoreHandle *hit = encore_cache_get (running, "dQw4w9WgXcQ", TRUE, NULL);
   g_assert_nonnull (hit);
   encore_handle_free (hit);
   g_assert_true (encore_cache_flush (running, NULL));
   encore_cache_close (running);
-  expect_refusal (dir, "a newer Encore (version 4");
+  expect_refusal (dir, "a newer Encore (version 5");
   g_assert_cmpint (fixture_number (dir, "SELECT access_count FROM entry"), ==, 2);
   fixture_remove (dir);
 }

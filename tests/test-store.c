@@ -313,6 +313,11 @@ test_failure_clock (void)
   g_assert_true (encore_cache_get_failure (cache, A, NULL, NULL));
   fixture_sql (dir, "UPDATE entry SET fail_until = fail_until + 365 * 24 * 3600");
   g_assert_false (encore_cache_get_failure (cache, A, NULL, NULL));
+  /* by an hour: also one that holds for half a minute would hold for longer than it may */
+  fixture_sql (dir, "UPDATE entry SET fail_code = 'failed', fail_until = unixepoch () + 25");
+  g_assert_true (encore_cache_get_failure (cache, A, NULL, NULL));
+  fixture_sql (dir, "UPDATE entry SET fail_until = fail_until + 3600");
+  g_assert_false (encore_cache_get_failure (cache, A, NULL, NULL));
   encore_cache_close (cache);
   fixture_remove (dir);
 }

@@ -36,9 +36,19 @@ missing=$(for option in $options; do sed -n '/^.SH OPTIONS/,$s/\\-/-/gp' "$abs_t
 printf 'no music' >"$dir/cache/opus/00/stranger.txt"
 mkdir "$dir/cache/tmp/dQw4w9WgXcQ.1-0"
 "$tool" --dir "$dir/cache" --dry-run repair >"$dir/out"
-[ $? = 1 ] && [ -f "$dir/cache/opus/00/stranger.txt" ]; ok $? "repair --dry-run only tells"
+[ $? = 1 ] && [ -f "$dir/cache/opus/00/stranger.txt" ] && [ -d "$dir/cache/tmp/dQw4w9WgXcQ.1-0" ] && grep -q '^removed dQw4w9WgXcQ.1-0 ' "$dir/out" && grep -q ', 2 things to put right,' "$dir/out"
+ok $? "repair --dry-run only tells, also of what dead processes left"
+"$tool" --dir "$dir/nowhere" --dry-run repair >"$dir/out" 2>"$dir/err"; [ $? = 2 ] && [ ! -e "$dir/nowhere" ]; ok $? "and makes no cache"
+if chattr +a "$dir/cache/opus/00" 2>/dev/null; then
+  "$tool" --dir "$dir/cache" repair >"$dir/out" 2>"$dir/err"
+  [ $? = 2 ] && grep -q '^kept    stranger.txt .*: Operation not permitted' "$dir/out" && grep -q '1 could not be' "$dir/err"; ok $? "what cannot be put right: exit status 2"
+  chattr -a "$dir/cache/opus/00"
+  mkdir "$dir/cache/tmp/dQw4w9WgXcQ.1-0"
+else
+  skip "no file can be made undeletable here (needs root)" "what cannot be put right: exit status 2"
+fi
 "$tool" --dir "$dir/cache" repair >"$dir/out"
-ls "$dir/cache/opus/00/stranger.txt" >/dev/null 2>&1; [ $? != 0 ]; ok $? "repair removes what is nobody's"
+[ $? = 1 ] && [ ! -e "$dir/cache/opus/00/stranger.txt" ] && [ ! -e "$dir/cache/tmp/dQw4w9WgXcQ.1-0" ] && grep -q ', 2 things put right,' "$dir/out"; ok $? "repair removes what is nobody's, and tells it"
 "$tool" --dir "$dir/cache" repair >/dev/null; ok $? "and is clean afterwards"
 "$tool" --dir "$dir/cache" info dQw4w9WgXcQ 2>"$dir/err"
 [ $? = 1 ] && grep -q 'not in the cache' "$dir/err"; ok $? "info of a missing song: exit status 1"
@@ -72,9 +82,18 @@ cache find nothing >"$dir/out"; [ $? = 1 ]; ok $? "find without a result: exit s
 cache find 'artist' --limit 2 >"$dir/out" && [ "$(wc -l <"$dir/out")" = 2 ]; ok $? "find --limit"
 cache list >"$dir/out"
 ! grep -q "$(printf '\342\200\256')" "$dir/out"; ok $? "no title turns the terminal around"
+sql "INSERT INTO entry (id, state) VALUES (char (27) || '[2J', 3); UPDATE entry SET state = 1 WHERE state = 3"
+cache list >"$dir/out" && ! grep -q "$(printf '\033')" "$dir/out" && grep -qF '\x1b[2J' "$dir/out"; ok $? "nor does an id of a doctored database"
+sql "DELETE FROM entry WHERE id LIKE '%[2J'"
 cache pin -- -bcdefghijA && [ "$(cache stats --json | json '(d["songs"], d["bytes"], d["pinned"], d["plays"], d["max_size_bytes"])')" = "(3, $(sql 'SELECT sum(opus_size) FROM entry'), 1, 3, None)" ]
 ok $? "pin; stats --json"
 cache stats >"$dir/out"; grep -q '^songs   3$' "$dir/out"; ok $? "stats"
+if command -v strace >/dev/null; then
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$dir/trace" -e trace=pwrite64 -e inject=pwrite64:error=EDQUOT "$tool" --dir "$dir/cache" pin dQw4w9WgXcQ 2>"$dir/err"
+  [ $? = 2 ] && grep -q 'quota exceeded' "$dir/err"; ok $? "a quota that is used up is told as such"
+else
+  skip "strace is not installed" "a quota that is used up is told as such"
+fi
 cache unpin -- -bcdefghijA && [ "$(cache stats --json | json 'd["pinned"]')" = 0 ] && cache pin -- -bcdefghijA; ok $? "unpin"
 cache pin missingAAAA; [ $? = 1 ]; ok $? "pin of a missing song: exit status 1"
 "$tool" list --limit 1 -d "$dir/cache" --json >"$dir/out" && [ "$(json 'len (d)' <"$dir/out")" = 1 ]; ok $? "options after the verb"
@@ -185,6 +204,16 @@ ok $? "rebuild: what the files and the old rows say is there again"
 head -c 100 /dev/urandom | dd of="$dir/cache/encore.db" bs=1 seek=100 conv=notrunc 2>/dev/null
 rm -f "$dir"/cache/encore.db-*
 cache rebuild >"$dir/out" && grep -q '3 songs .* 1 pinned, 4[0-9] plays' "$dir/out"; ok $? "rebuild of a damaged database: pins and plays from the copy"
+if command -v strace >/dev/null; then
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=renameat,renameat2,fsync "$tool" --dir "$dir/cache" rebuild >"$dir/out" 2>"$dir/err"
+  awk '/renameat.*"encore.db.bak"/ { n++; if (!synced) lost = 1; synced = 0; open = 1; next } /fsync\(/ { synced = 1; open = 0; next } { synced = 0 } END { exit !(n == 1 && !open && !lost) }' "$dir/trace"
+  ok $? "the copy is durable before it takes the old one's place, and its name afterwards"
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=mkdirat,openat,fsync "$tool" --dir "$dir/cache4" repair >"$dir/out" 2>"$dir/err"
+  awk '/mkdirat\(.*"[0-9a-f][0-9a-f]"/ { n++; open = 1 } /fsync\(/ { open = 0 } /(mkdirat|openat)\(.*"(audio|tmp|[^"]*encore.db)"/ && open { lost = 1 } END { exit !(n == 512 && !open && !lost) }' "$dir/trace"
+  ok $? "and the directories of songs before there is a database"
+else
+  skip "strace is not installed" "the copy and the directories are durable before they count"
+fi
 cache rebuild extra; [ $? = 2 ] && grep -q '^Usage:' "$dir/err"; ok $? "rebuild takes no argument"
 
 # -- evict
@@ -194,9 +223,18 @@ size=$(stat -c %s "$(file_of dQw4w9WgXcQ)" "$(file_of -bcdefghijA)" | awk '{ sum
 cache evict --to "$size" >"$dir/out"
 [ $? = 0 ] && grep -q '^removed tuneAAAAAAA .*worth least' "$dir/out" && grep -q "^1 songs removed, 2 songs of $size bytes are left" "$dir/out"
 ok $? "evict --to: the least worth goes, no more than needed"
+if command -v strace >/dev/null; then
+  cp -a "$dir/cache" "$dir/cache3"
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=unlinkat,fsync,pwrite64 "$tool" --dir "$dir/cache3" evict --to 0 >"$dir/out"
+  awk '/unlinkat\(.*\.opus"/ { n++; open = 1 } /fsync\(/ { open = 0 } /pwrite64\(/ && open { lost = 1 } END { exit !(n > 0 && !open && !lost) }' "$dir/trace"
+  ok $? "a removal is durable before its row goes"
+else
+  skip "strace is not installed" "a removal is durable before its row goes"
+fi
 cache evict >"$dir/out"; [ $? = 2 ] && grep -q 'needs --to' "$dir/err"; ok $? "evict without a limit is refused"
 printf '[encore]\nmin_free=0\nmax_size=%s\n' "$((size - 1))" >"$dir/bot.conf"
 "$tool" --dir "$dir/cache" evict --config "$dir/bot.conf" >"$dir/out"; [ $? = 0 ] && grep -q '^removed dQw4w9WgXcQ' "$dir/out"; ok $? "evict to the limits of a bot's configuration"
+cache evict --set min_free=900TiB >"$dir/out"; [ $? = 2 ] && grep -q 'less than min_free' "$dir/err"; ok $? "a min_free that cannot be had: exit status 2"
 cache evict --to much; [ $? = 2 ] && grep -q "'much' is not a size" "$dir/err"; ok $? "a size that is none: exit status 2"
 head -c 5000 "$dir/flipped" >"$(file_of -bcdefghijA)"
 cache verify >"$dir/out"; [ $? = 1 ] && grep -q '^removed -bcdefghijA .*another size' "$dir/out"; ok $? "verify finds a file of another size"

@@ -43,6 +43,11 @@ static const EncoreOption OPTIONS[] = {
     {"keep_source", ENCORE_OPTION_BOOL, AT (keep_source), "no", 0, 0, NULL,
      "Keep the file as downloaded beside the normalised one"},
     {"jobs", ENCORE_OPTION_INT, AT (jobs), "2", 1, 16, NULL, "Songs fetched at the same time"},
+    {"per_user_jobs", ENCORE_OPTION_INT, AT (per_user_jobs), "3", 0, 16, NULL,
+     "Songs of one user that are fetched before their turn at the same time, in all rooms; 0: no "
+     "limit"},
+    {"min_interval", ENCORE_OPTION_DURATION, AT (min_interval_ms), "0", 0, HOUR_MS, NULL,
+     "At least this long between two questions to the site, of all processes that share the cache"},
     {"prefetch", ENCORE_OPTION_INT, AT (prefetch), "2", 0, 50, NULL,
      "Songs of the queue that are fetched before their turn"},
     {"max_duration", ENCORE_OPTION_DURATION, AT (max_duration_ms), "3h", SECOND_MS, 30 * DAY_MS,
@@ -65,6 +70,14 @@ static const EncoreOption OPTIONS[] = {
      "Songs that may wait in one room"},
     {"per_user", ENCORE_OPTION_INT, AT (per_user), "0", 0, 10000, NULL,
      "Songs of one user that may wait in one room; 0: no limit"},
+    {"playlist_max", ENCORE_OPTION_INT, AT (playlist_max), "50", 1, 1000, NULL,
+     "Songs of a playlist that are queued at once"},
+    {"restore", ENCORE_OPTION_BOOL, AT (restore), "yes", 0, 0, NULL,
+     "After a restart rooms go on where they were: queue, song and position. Rooms are known by "
+     "the host's numbers"},
+    {"instance", ENCORE_OPTION_STRING, AT (instance), "", 0, 0, NULL,
+     "A name for this bot, where several of one kind share a cache and each shall keep its own "
+     "queues"},
     {"idle_leave", ENCORE_OPTION_DURATION, AT (idle_leave_ms), "300s", 0, 30 * DAY_MS, NULL,
      "Leave the voice room after this long without music; 0: stay"},
     {"ytdlp", ENCORE_OPTION_PROGRAM, AT (ytdlp), "yt-dlp", 0, 0, NULL,
@@ -93,6 +106,9 @@ static const EncoreOption OPTIONS[] = {
      "which answers at once)"},
     {"resolver_idle", ENCORE_OPTION_DURATION, AT (resolver_idle_ms), "5min", SECOND_MS, DAY_MS,
      NULL, "A yt-dlp that stays is ended after so long without a question"},
+    {"warm_budget", ENCORE_OPTION_SIZE, AT (warm_budget_bytes), "500MiB", 0, TIB, NULL,
+     "What cache warm may download in a day (UTC), in all processes that share the cache; 0: no "
+     "limit"},
     {"rename", ENCORE_OPTION_STRING, AT (rename), "", 0, 0, NULL,
      "Other names for commands, such as \"play=p,skip=next\""},
     {NULL, 0, 0, NULL, 0, 0, NULL, NULL},

@@ -33,6 +33,8 @@ typedef struct {
   int evict; /* EncoreEvictPolicy of the store: gdsf lru age */
   gboolean keep_source;
   int jobs;
+  int per_user_jobs;
+  gint64 min_interval_ms;
   int prefetch;
   gint64 max_duration_ms;
   gint64 max_bytes;
@@ -44,6 +46,9 @@ typedef struct {
   int bitrate_bps;
   int queue_max;
   int per_user;
+  int playlist_max;
+  gboolean restore;
+  char *instance;
   gint64 idle_leave_ms;
   char *ytdlp;
   char *ytdlp_args;
@@ -56,7 +61,8 @@ typedef struct {
   int sources;  /* EncoreSources */
   int resolver; /* EncoreResolverWay */
   gint64 resolver_idle_ms;
-  char *rename; /* "play=p,skip=next" */
+  gint64 warm_budget_bytes; /* a day; 0: no limit */
+  char *rename;             /* "play=p,skip=next" */
 } EncoreConfig;
 
 typedef struct {

@@ -43,25 +43,55 @@ kind_of_path (const char *path)
   return ENCORE_LINK_NO_VIDEO;
 }
 
+/* The authority of TEXT without its port, in lower case; *REST (out) what follows it, *SCHEME (out)
+ * whether there is one.  (transfer full) */
+static char *
+take_host (const char *text, const char **rest, gboolean *scheme, gboolean *web)
+{
+  const char *scheme_end = strstr (text, "://");
+  const char *start = text + (*text == '<');
+
+  *scheme = scheme_end != NULL;
+  *web = scheme_end == NULL || g_ascii_strncasecmp (start, "http", 4) == 0;
+  if (scheme_end != NULL)
+    start = scheme_end + 3;
+  else if (g_str_has_prefix (start, "//"))
+    start += 2;
+  const gsize len = strcspn (start, "/?#> \t");
+  g_autofree char *authority = g_ascii_strdown (start, len);
+  *rest = start + len;
+  return g_strndup (authority, strcspn (authority, ":"));
+}
+
 EncoreLinkKind
 encore_link_kind (const char *text)
 {
   g_autofree char *copy = g_strstrip (g_strdup (text));
-  const char *scheme_end = strstr (copy, "://");
-  const char *host_start = copy + (*copy == '<');
+  const char *rest;
+  gboolean scheme, web;
+  g_autofree char *host = take_host (copy, &rest, &scheme, &web);
 
-  if (scheme_end != NULL)
-    host_start = scheme_end + 3;
-  else if (g_str_has_prefix (host_start, "//"))
-    host_start += 2;
-  const gsize host_len = strcspn (host_start, "/?#> \t");
-  g_autofree char *authority = g_ascii_strdown (host_start, host_len);
-  g_auto (GStrv) host = g_strsplit (authority, ":", 2);
-  const gboolean ours = host[0] != NULL && is_youtube (host[0]);
+  if (is_youtube (host) && web)
+    return kind_of_path (rest);
+  return scheme || g_str_has_prefix (host, "www.") ? ENCORE_LINK_ELSEWHERE : ENCORE_LINK_NONE;
+}
 
-  if (ours && (scheme_end == NULL || g_ascii_strncasecmp (copy + (*copy == '<'), "http", 4) == 0))
-    return kind_of_path (host_start + host_len);
-  if (scheme_end != NULL || g_str_has_prefix (authority, "www."))
-    return ENCORE_LINK_ELSEWHERE;
-  return ENCORE_LINK_NONE;
+char *
+encore_link_get_playlist (const char *text)
+{
+  static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+  g_autofree char *copy = g_strstrip (g_strdup (text));
+  const char *rest;
+  gboolean scheme, web;
+  g_autofree char *host = take_host (copy, &rest, &scheme, &web);
+  g_autofree char *query = g_strndup (rest, strcspn (rest, "#> \t"));
+  const char *list = strstr (query, "?list=");
+
+  if (list == NULL)
+    list = strstr (query, "&list=");
+  if (list == NULL || !web || !is_youtube (host))
+    return NULL;
+  list += strlen ("?list=");
+  const gsize len = strcspn (list, "&");
+  return len >= 2 && len <= 64 && strspn (list, alphabet) >= len ? g_strndup (list, len) : NULL;
 }

@@ -18,4 +18,8 @@ typedef enum {
  * only serves to choose words: nothing may be fetched because of it.  Threads: any. */
 EncoreLinkKind encore_link_kind (const char *text);
 
+/* encore_link_get_playlist: the id of the playlist that TEXT (untrusted), a link of YouTube, names
+ * with list=.  Returns: (transfer full) (nullable): 2 to 64 of [A-Za-z0-9_-]. */
+char *encore_link_get_playlist (const char *text);
+
 G_END_DECLS

@@ -18,10 +18,10 @@ typedef struct {
   gint64 until_us;
 } EncoreToken;
 
-static void
-answer_error (const EncoreRequest *request, const GError *error)
+void
+encore_command_tell_error (const EncoreRequest *request, const GError *error)
 {
-  g_autofree char *sentence = encore_text_error (error);
+  g_autofree char *sentence = encore_plugin_sentence (request->plugin, error);
 
   g_warning ("store: %s", error->message);
   encore_answer (request, "%s", sentence);
@@ -50,9 +50,8 @@ answer_stats (EncorePlugin *plugin, const EncoreRequest *request)
       jobs->len);
 }
 
-/* Shows INFOS as a numbered list that play #n and cache info #n understand. */
-static void
-answer_list (EncorePlugin *plugin, const EncoreRequest *request, GPtrArray *infos)
+void
+encore_command_list_songs (EncorePlugin *plugin, const EncoreRequest *request, GPtrArray *infos)
 {
   g_autoptr (GPtrArray) listed =
       g_ptr_array_new_with_free_func ((GDestroyNotify) encore_listed_free);
@@ -95,9 +94,9 @@ run_list (EncorePlugin *plugin, const EncoreRequest *request, const char *how)
   }
   g_autoptr (GPtrArray) infos = encore_cache_list (plugin->cache, sort, 0, LIST_MAX, &error);
   if (infos == NULL)
-    answer_error (request, error);
+    encore_command_tell_error (request, error);
   else
-    answer_list (plugin, request, infos);
+    encore_command_list_songs (plugin, request, infos);
 }
 
 static void
@@ -111,9 +110,9 @@ run_find (EncorePlugin *plugin, const EncoreRequest *request, const char *words)
   }
   g_autoptr (GPtrArray) infos = encore_cache_find (plugin->cache, words, LIST_MAX, &error);
   if (infos == NULL)
-    answer_error (request, error);
+    encore_command_tell_error (request, error);
   else
-    answer_list (plugin, request, infos);
+    encore_command_list_songs (plugin, request, infos);
 }
 
 /* How loud it came and what was done about it. (transfer full) */
@@ -161,7 +160,7 @@ run_info (EncorePlugin *plugin, const EncoreRequest *request, const char *what)
   else if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
     encore_answer (request, "%s is not in the cache.", stem);
   else
-    answer_error (request, error);
+    encore_command_tell_error (request, error);
 }
 
 static void
@@ -184,7 +183,7 @@ run_pin (EncorePlugin *plugin, const EncoreRequest *request, const char *what, g
   else if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
     encore_answer (request, "%s is not in the cache.", stem);
   else
-    answer_error (request, error);
+    encore_command_tell_error (request, error);
 }
 
 void
@@ -203,6 +202,16 @@ encore_command_cache (EncorePlugin *plugin, const EncoreRequest *request)
     run_find (plugin, request, rest);
   else if (strcmp (verb, "info") == 0)
     run_info (plugin, request, rest);
+  else if (strcmp (verb, "explain") == 0)
+    encore_command_explain (plugin, request, rest);
+  else if (strcmp (verb, "backoff") == 0)
+    encore_command_backoff (plugin, request, rest);
+  else if (strcmp (verb, "warm") == 0)
+    encore_command_warm (plugin, request, rest);
+  else if (strcmp (verb, "jobs") == 0 && *rest == '\0')
+    encore_command_jobs (plugin, request);
+  else if (strcmp (verb, "cancel") == 0)
+    encore_command_cancel (plugin, request, rest);
   else if (strcmp (verb, "pin") == 0 || strcmp (verb, "unpin") == 0)
     run_pin (plugin, request, rest, *verb == 'p');
   else
@@ -229,19 +238,24 @@ do_cleanup (EncorePlugin *plugin, const EncoreRequest *request)
   if (!encore_cache_audit (plugin->cache, dry, &audit, log_decision, NULL, &error) ||
       (!dry &&
        (evicted = encore_cache_evict (plugin->cache, -1, log_decision, NULL, &error)) < 0)) {
-    answer_error (request, error);
+    encore_command_tell_error (request, error);
     return;
   }
   g_autofree char *freed =
       encore_text_size (audit.orphan_bytes + audit.mismatch_bytes + audit.tmp_bytes);
+  g_autofree char *failed =
+      audit.failed > 0
+          ? g_strdup_printf (" %" G_GINT64_FORMAT " could not be put right: see the log.",
+                             audit.failed)
+          : g_strdup ("");
   encore_answer (request,
                  "%s%" G_GINT64_FORMAT " entries checked: %" G_GINT64_FORMAT
                  " files without a row taken in, %" G_GINT64_FORMAT " broken ones removed, "
                  "%" G_GINT64_FORMAT " rows without a file removed, %" G_GINT64_FORMAT
                  " of wrong size, %" G_GINT64_FORMAT " leftovers; %s freed, %" G_GINT64_FORMAT
-                 " evicted for the limits.",
+                 " evicted for the limits.%s",
                  dry ? "Dry run. " : "", audit.checked, audit.adopted, audit.orphans,
-                 audit.dangling, audit.mismatched, audit.stale_tmp, freed, evicted);
+                 audit.dangling, audit.mismatched, audit.stale_tmp, freed, evicted, failed);
 }
 
 void
@@ -263,7 +277,7 @@ do_clear (EncorePlugin *plugin, const EncoreRequest *request)
   EncoreCacheStats stats;
 
   if (n < 0) {
-    answer_error (request, error);
+    encore_command_tell_error (request, error);
     return;
   }
   encore_cache_stats (plugin->cache, &stats);

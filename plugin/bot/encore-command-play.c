@@ -61,7 +61,7 @@ on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
 
   g_atomic_int_add (&self->plugin->requests, -1);
   if (error != NULL) {
-    g_autofree char *sentence = encore_text_error (error);
+    g_autofree char *sentence = encore_plugin_sentence (self->plugin, error);
     encore_host_reply (self->plugin->host, self->room, self->user, "%s", sentence);
     return;
   }

@@ -50,9 +50,31 @@ void encore_command_loop (EncorePlugin *plugin, const EncoreRequest *request);
 void encore_command_history (EncorePlugin *plugin, const EncoreRequest *request);
 void encore_command_pipeline (EncorePlugin *plugin, const EncoreRequest *request);
 
+/* encore-command-list.c */
+void encore_command_playlist (EncorePlugin *plugin, const EncoreRequest *request);
+void encore_command_cached (EncorePlugin *plugin, const EncoreRequest *request);
+
 /* encore-command-cache.c */
+/* encore_command_list_songs: shows INFOS (EncoreEntryInfo) as a numbered list that play #n and
+ * cache info #n understand. */
+void
+encore_command_list_songs (EncorePlugin *plugin, const EncoreRequest *request, GPtrArray *infos);
+/* encore_command_tell_error: logs ERROR and tells people. */
+void encore_command_tell_error (const EncoreRequest *request, const GError *error);
 void encore_command_cache (EncorePlugin *plugin, const EncoreRequest *request);
 void encore_command_cleanup (EncorePlugin *plugin, const EncoreRequest *request);
 void encore_command_cache_clear (EncorePlugin *plugin, const EncoreRequest *request);
+
+/* encore-command-explain.c: cache explain WHAT, cache backoff [lift] */
+void encore_command_explain (EncorePlugin *plugin, const EncoreRequest *request, const char *what);
+void encore_command_backoff (EncorePlugin *plugin, const EncoreRequest *request, const char *what);
+
+/* encore-command-warm.c: songs fetched before anybody asks for them */
+typedef struct EncoreWarm EncoreWarm;
+/* Leaves its flight. */
+void encore_warm_free (EncoreWarm *self);
+void encore_command_warm (EncorePlugin *plugin, const EncoreRequest *request, const char *what);
+void encore_command_jobs (EncorePlugin *plugin, const EncoreRequest *request);
+void encore_command_cancel (EncorePlugin *plugin, const EncoreRequest *request, const char *what);
 
 G_END_DECLS

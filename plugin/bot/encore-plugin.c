@@ -5,9 +5,12 @@
 
 #include <signal.h>
 
+#include "bot/encore-command.h"
+#include "bot/encore-keeper.h"
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
 #include "fetch/encore-ytdlp.h"
+#include "store/encore-notes.h"
 
 #define USER_NAME_MAX 64 /* characters; people choose their names themselves */
 
@@ -133,6 +136,7 @@ open_all (EncorePlugin *self, GError **error)
   self->chores = g_thread_pool_new (do_chore, self, 1, TRUE, NULL);
   self->cache = g_steal_pointer (&cache);
   g_info ("store: opened %s", dir);
+  self->keeper = encore_keeper_new (self);
   return TRUE;
 }
 
@@ -162,7 +166,9 @@ close_all (EncorePlugin *self)
 {
   if (self->cache != NULL) /* a chore may be in the middle of an audit */
     encore_cache_interrupt (self->cache);
+  encore_keeper_close (g_steal_pointer (&self->keeper));
   g_hash_table_remove_all (self->rooms);
+  g_ptr_array_set_size (self->warms, 0);
   g_clear_pointer (&self->fetch, encore_fetch_free);
   if (self->chores != NULL)
     g_thread_pool_free (g_steal_pointer (&self->chores), FALSE, TRUE);
@@ -233,6 +239,7 @@ encore_plugin_new (const bot_host *host, GError **error)
   }
   self->rooms =
       g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) encore_room_free);
+  self->warms = g_ptr_array_new_with_free_func ((GDestroyNotify) encore_warm_free);
   self->lists = encore_lists_new ();
   self->tokens = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->log_handler = g_log_set_handler (
@@ -264,6 +271,7 @@ encore_plugin_free (EncorePlugin *self)
   g_hash_table_unref (self->rooms);
   g_hash_table_unref (self->lists);
   g_hash_table_unref (self->tokens);
+  g_ptr_array_unref (self->warms);
   g_free (self->registrations);
   g_log_remove_handler (G_LOG_DOMAIN, self->log_handler);
   encore_host_free (self->host);
@@ -279,6 +287,7 @@ open_early (gpointer data)
 
   if (!g_atomic_int_get (&self->stopping) && !open_all (self, &error))
     g_warning ("store: %s", error->message);
+  g_atomic_int_add (&self->requests, -1);
   return G_SOURCE_REMOVE;
 }
 
@@ -302,6 +311,7 @@ hand_over (EncorePlugin *self, GSourceFunc func, gpointer data, GDestroyNotify r
 void
 encore_plugin_warm_up (EncorePlugin *self)
 {
+  g_atomic_int_inc (&self->requests); /* songs may be waiting there */
   hand_over (self, open_early, self, NULL);
 }
 
@@ -324,6 +334,57 @@ encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFun
   if (with_voice)
     request.voice_result = encore_host_voice_open (self->host, request.voice_room, &request.voice);
   hand_over (self, run_request, request_copy (&request), request_free);
+}
+
+char *
+encore_plugin_sentence (EncorePlugin *self, const GError *error)
+{
+  g_autofree char *sentence = encore_text_error (error);
+  const gint64 left_s = g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_THROTTLED)
+                            ? encore_cache_backoff_left (self->cache)
+                            : 0;
+
+  if (left_s == 0)
+    return g_steal_pointer (&sentence);
+  g_autofree char *span = encore_text_span (left_s);
+  return g_strdup_printf ("%s It is asked again in %s.", sentence, span);
+}
+
+typedef struct {
+  EncorePlugin *plugin;
+  bot_id room, chat;
+  EncoreCommandFunc run;
+} Summons;
+
+/* [main] */
+static void
+on_summons (void *data)
+{
+  Summons *summons = data;
+  const bot_call call = {.size = sizeof call,
+                         .room = summons->chat,
+                         .voice_room = summons->room,
+                         .user_name = "",
+                         .name = "",
+                         .args = ""};
+
+  encore_plugin_submit (summons->plugin, &call, summons->run, TRUE);
+  g_atomic_int_add (&summons->plugin->requests, -1);
+  g_free (summons);
+}
+
+void
+encore_plugin_summon (EncorePlugin *self, bot_id room, bot_id chat, EncoreCommandFunc run)
+{
+  const bot_host *host = self->bot_host;
+  Summons *summons = g_new (Summons, 1);
+
+  *summons = (Summons){self, room, chat, run};
+  g_atomic_int_inc (&self->requests);
+  if (BOT_HAS (host, post) && host->post (host->ctx, on_summons, summons, g_free) >= BOT_OK)
+    return;
+  g_atomic_int_add (&self->requests, -1);
+  g_free (summons);
 }
 
 guint

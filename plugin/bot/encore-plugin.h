@@ -19,6 +19,7 @@ G_BEGIN_DECLS
 
 typedef struct EncorePlugin EncorePlugin;
 typedef struct EncoreRequest EncoreRequest;
+typedef struct EncoreKeeper EncoreKeeper;
 
 typedef void (*EncoreCommandFunc) (EncorePlugin *plugin, const EncoreRequest *request);
 
@@ -53,10 +54,13 @@ struct EncorePlugin {
   EncoreCache *cache;
   EncoreFetch *fetch;
   EncorePlayout *playout;
+  EncoreKeeper *keeper;   /* (nullable) */
   GThreadPool *chores;    /* one thread for long work on the cache */
   GHashTable *rooms;      /* voice room (gint64) -> EncoreRoom */
   GHashTable *lists;      /* encore_lists_new() by voice room: what #n means */
   GHashTable *tokens;     /* "room/user" -> EncoreToken: confirmations asked for */
+  GPtrArray *warms;       /* EncoreWarm: encore-command-warm.c */
+  guint last_warm;        /* number of the last one */
   gpointer registrations; /* [main] what the host calls us with, a block */
 };
 
@@ -70,6 +74,11 @@ void encore_plugin_warm_up (EncorePlugin *self);
 /* [main] Takes CALL to the control thread.  @with_voice: the command needs a voice room. */
 void encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFunc run,
                            gboolean with_voice);
+/* [control] What to tell people of ERROR, with the time for which the site is left alone.
+ * (transfer full) */
+char *encore_plugin_sentence (EncorePlugin *self, const GError *error);
+/* [control] RUN, later, with the voice room ROOM opened as for a command typed in CHAT. */
+void encore_plugin_summon (EncorePlugin *self, bot_id room, bot_id chat, EncoreCommandFunc run);
 /* [any] Songs queued, fetched or playing and requests under way; 0: idle. */
 guint encore_plugin_get_busy (EncorePlugin *self);
 

@@ -24,11 +24,13 @@ typedef struct {
   char *words;        /* (nullable) what was searched for */
   char *title;        /* (nullable) until known */
   gint64 duration_ms; /* 0: unknown */
+  gint64 start_ms;    /* where it goes on, after it was broken off */
   guint64 user;       /* who asked */
   char *user_name;
   gint64 asked_us;      /* when the command came (g_get_monotonic_time) */
   gboolean announce;    /* say so in the room when it starts */
   gboolean counted;     /* its play is in the count already: the publish counted it */
+  gboolean tried;       /* it could not be had before its turn: then once more */
   EncoreWaiter *waiter; /* (nullable) its place in a flight or search */
   gpointer room;        /* the EncoreRoom whose queue it is in: for the waiter's callbacks */
   EncoreLease *lease;   /* (nullable) keeps it in the cache while it is queued */

@@ -2,45 +2,23 @@
  * The room's state machine.  What sounds is owned by the player; the room decides what comes next.
  */
 #include "config.h"
-#include "bot/encore-room.h"
+#include "bot/encore-room-private.h"
 
 #include "bot/encore-heal.h"
+#include "bot/encore-keeper.h"
 #include "bot/encore-text.h"
+#include "store/encore-notes.h"
 
 #define HISTORY_MAX 50
 
-struct EncoreRoom {
-  EncorePlugin *plugin;
-  bot_id id;    /* the voice room; key of the table */
-  bot_id voice; /* 0: the host ended it */
-  bot_id chat;  /* where news of this room are told */
-  EncoreVoice *ring;
-  EncorePlayer *player;
-  EncoreQueue *queue;
-  EncoreTrack *current; /* (nullable) being prepared or sounding */
-  guint song;           /* the player's number for CURRENT; 0: still preparing */
-  EncoreTrack *next;    /* (not owned) head of the queue, given to the player */
-  guint next_song;      /* its number; 0: none given */
-  gboolean paused;
-  EncoreLoop loop;
-  GPtrArray *history; /* EncoreListed, newest first */
-  GSource *idle;      /* leaves the voice room when it fires */
-  guint tracks;       /* our share of plugin->tracks */
-};
-
-static void advance (EncoreRoom *self);
-static void look_ahead (EncoreRoom *self);
-
-#define say(self, ...) encore_host_reply ((self)->plugin->host, (self)->chat, 0, __VA_ARGS__)
-
-/* Keeps the plugin's idea of what is still to do. */
-static void
-count_tracks (EncoreRoom *self)
+void
+encore_room_count_tracks (EncoreRoom *self)
 {
   const guint now = encore_queue_get_length (self->queue) + (self->current != NULL);
 
   g_atomic_int_add (&self->plugin->tracks, (int) now - (int) self->tracks);
   self->tracks = now;
+  encore_keeper_touch (self->plugin->keeper, self);
 }
 
 /* ---- leaving when nothing sounds for a while */
@@ -93,8 +71,8 @@ remember_played (EncoreRoom *self, const EncoreTrack *track)
 }
 
 /* Playing never removes a cached song; the log says so, since other bots do it differently. */
-static void
-finish_current (EncoreRoom *self, const char *why)
+void
+encore_room_finish_current (EncoreRoom *self, const char *why)
 {
   EncoreTrack *track = g_steal_pointer (&self->current);
 
@@ -105,6 +83,8 @@ finish_current (EncoreRoom *self, const char *why)
     g_info ("cleanup: kept %s (%s) because it is cached", text, why);
   }
   self->song = 0;
+  self->hold = FALSE;
+  track->start_ms = 0;
   if (self->loop == ENCORE_LOOP_QUEUE && track->state == ENCORE_TRACK_READY) {
     track->counted = FALSE;
     encore_queue_append (self->queue, track);
@@ -123,9 +103,8 @@ take_info (EncoreTrack *track, EncoreHandle *handle)
   track->duration_ms = info->duration_ms;
 }
 
-/* The cache's answer for TRACK; NULL on a miss.  @play: it is its turn, so it counts. */
-static EncoreHandle *
-look_up (EncoreRoom *self, EncoreTrack *track, gboolean play)
+EncoreHandle *
+encore_room_look_up (EncoreRoom *self, EncoreTrack *track, gboolean play)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *stem = encore_media_id_to_stem (&track->id);
@@ -145,21 +124,44 @@ look_up (EncoreRoom *self, EncoreTrack *track, gboolean play)
 }
 
 static void
+tell_passed_over (EncoreRoom *self)
+{
+  if (self->passed_over > 1)
+    say (self, "%u more songs that are not in the cache were passed over.", self->passed_over - 1);
+  self->passed_over = 0;
+}
+
+static void
 drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error)
 {
-  g_autofree char *sentence = encore_text_error (error);
+  g_autofree char *sentence = encore_plugin_sentence (self->plugin, error);
   g_autofree char *name = g_strdup (encore_track_get_name (track));
+  const gboolean throttled = g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_THROTTLED);
 
   g_warning ("fetch: %s: %s", name, error->message);
-  say (self, "Cannot play %s: %s", name, sentence);
+  /* a queue of songs that cannot be had now is not worth a line each */
+  if (!throttled || self->passed_over == 0)
+    say (self, "Cannot play %s: %s", name, sentence);
+  self->passed_over += throttled;
   if (track == self->current) {
     g_clear_pointer (&self->current, encore_track_free);
-    advance (self);
+    self->hold = FALSE;
+    encore_room_advance (self);
   } else {
     encore_queue_drop (self->queue, track);
-    look_ahead (self);
+    encore_room_look_ahead (self);
   }
-  count_tracks (self);
+  encore_room_count_tracks (self);
+}
+
+/* TRACK could not be had. */
+static void
+fail (EncoreRoom *self, EncoreTrack *track, const GError *error)
+{
+  if (encore_room_put_off (self, track, error))
+    encore_room_look_ahead (self);
+  else
+    drop_failed (self, track, error);
 }
 
 static void start_current (EncoreRoom *self);
@@ -172,16 +174,19 @@ on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
 
   track->waiter = NULL;
   if (error != NULL) {
-    drop_failed (self, track, error);
+    fail (self, track, error);
+    encore_room_look_ahead_elsewhere (self);
     return;
   }
   track->id = result->id;
   track->counted = result->fetched;
   track->state = ENCORE_TRACK_READY;
+  encore_keeper_touch (self->plugin->keeper, self);
   if (track == self->current)
     start_current (self);
   else
-    look_ahead (self);
+    encore_room_look_ahead (self);
+  encore_room_look_ahead_elsewhere (self);
 }
 
 static void
@@ -193,12 +198,14 @@ on_progress (const EncoreProgress *progress, gpointer data)
     track->title = g_strdup (progress->title);
 }
 
-static void
-fetch_track (EncoreRoom *self, EncoreTrack *track)
+void
+encore_room_fetch (EncoreRoom *self, EncoreTrack *track)
 {
   track->state = ENCORE_TRACK_FETCHING;
   track->waiter = encore_fetch_song (self->plugin->fetch, &track->id, self->plugin->context,
                                      on_progress, on_fetched, track);
+  if (track == self->current)
+    encore_waiter_urge (track->waiter);
 }
 
 static void
@@ -211,12 +218,12 @@ log_lookup (const EncoreTrack *track, gboolean hit)
 
 /* A queued song is looked up once: people see its title, and it stays in the cache until its turn.
  */
-static void
-learn (EncoreRoom *self, EncoreTrack *track)
+void
+encore_room_learn (EncoreRoom *self, EncoreTrack *track)
 {
   if (track->state != ENCORE_TRACK_WAITING)
     return;
-  g_autoptr (EncoreHandle) handle = look_up (self, track, FALSE);
+  g_autoptr (EncoreHandle) handle = encore_room_look_up (self, track, FALSE);
   log_lookup (track, handle != NULL);
 }
 
@@ -228,36 +235,27 @@ on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
 
   track->waiter = NULL;
   if (error != NULL) {
-    drop_failed (self, track, error);
+    fail (self, track, error);
     return;
   }
   track->id = found[0].id;
   track->title = g_strdup (found[0].title);
   track->duration_ms = found[0].duration_ms;
   track->state = ENCORE_TRACK_WAITING;
+  encore_keeper_touch (self->plugin->keeper, self);
   if (track == self->current) {
     start_current (self);
     return;
   }
-  learn (self, track);
-  look_ahead (self);
+  encore_room_learn (self, track);
+  encore_room_look_ahead (self);
 }
 
-static void
-search_track (EncoreRoom *self, EncoreTrack *track)
+void
+encore_room_search (EncoreRoom *self, EncoreTrack *track)
 {
   track->waiter = encore_fetch_search (self->plugin->fetch, track->words, 1, self->plugin->context,
                                        on_found, track);
-}
-
-/* Somebody else may have fetched it since it was looked up. */
-static void
-fetch_if_missing (EncoreRoom *self, EncoreTrack *track)
-{
-  g_autoptr (EncoreHandle) handle = look_up (self, track, FALSE);
-
-  if (handle == NULL)
-    fetch_track (self, track);
 }
 
 static void
@@ -265,16 +263,19 @@ play_current (EncoreRoom *self, EncoreHandle *handle)
 {
   g_autoptr (GError) error = NULL;
 
-  self->song = encore_player_play (self->player, &self->current->id, handle, 0, &error);
+  const gboolean paused = self->hold;
+  if (self->paused != paused)
+    encore_player_set_paused (self->player, paused);
+  self->paused = paused;
+  self->hold = FALSE;
+  self->song = encore_player_play (self->player, &self->current->id, handle,
+                                   self->current->start_ms, &error);
   if (self->song == 0) {
     drop_failed (self, self->current, error);
     return;
   }
-  if (self->paused) {
-    self->paused = FALSE;
-    encore_player_set_paused (self->player, FALSE);
-  }
-  look_ahead (self);
+  tell_passed_over (self);
+  encore_room_look_ahead (self);
 }
 
 /* The current song's turn has come: the cache is asked before anything else. */
@@ -284,94 +285,40 @@ start_current (EncoreRoom *self)
   EncoreTrack *track = self->current;
   const gboolean after_fetch = track->state == ENCORE_TRACK_READY;
 
-  if (track->waiter != NULL)
-    return;
-  if (track->state == ENCORE_TRACK_SEARCHING) {
-    search_track (self, track);
+  if (track->waiter != NULL) {
+    encore_waiter_urge (track->waiter);
     return;
   }
-  EncoreHandle *handle = look_up (self, track, TRUE);
+  if (track->state == ENCORE_TRACK_SEARCHING) {
+    encore_room_search (self, track);
+    return;
+  }
+  EncoreHandle *handle = encore_room_look_up (self, track, TRUE);
   if (!after_fetch)
     log_lookup (track, handle != NULL);
   if (handle != NULL)
     play_current (self, handle);
   else
-    fetch_track (self, track);
+    encore_room_fetch (self, track);
 }
 
 /* Takes the next song of the queue, or falls silent. */
-static void
-advance (EncoreRoom *self)
+void
+encore_room_advance (EncoreRoom *self)
 {
   if (self->current != NULL)
     return;
   self->next = NULL;
   self->next_song = 0;
   self->current = encore_queue_take (self->queue, 0);
-  count_tracks (self);
+  encore_room_count_tracks (self);
   set_idle (self, self->current == NULL);
   if (self->current != NULL)
     start_current (self);
-  else if (self->voice != 0)
-    encore_host_now_playing (self->plugin->host, self->voice, "");
-}
-
-/* ---- what follows */
-
-static void
-forget_next (EncoreRoom *self)
-{
-  if (self->next_song != 0)
-    encore_player_set_next (self->player, NULL, NULL, NULL);
-  self->next = NULL;
-  self->next_song = 0;
-}
-
-static void
-offer_next (EncoreRoom *self, EncoreTrack *track)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (self->song == 0 || (track == self->next && self->next_song != 0))
-    return;
-  forget_next (self);
-  EncoreHandle *handle = look_up (self, track, TRUE);
-  if (handle == NULL)
-    return;
-  track->counted = TRUE;
-  self->next_song = encore_player_set_next (self->player, &track->id, handle, &error);
-  self->next = self->next_song != 0 ? track : NULL;
-  if (error != NULL)
-    g_warning ("play: %s", error->message);
-}
-
-/* Gives the player what follows without a gap, and fetches the songs whose turn is near. */
-static void
-look_ahead (EncoreRoom *self)
-{
-  const guint ahead = MAX (self->plugin->config->prefetch, 0);
-
-  if (self->loop == ENCORE_LOOP_SONG && self->song != 0) {
-    if (self->next != self->current || self->next_song == 0)
-      offer_next (self, self->current);
-    return;
-  }
-  for (guint i = 0; i < MAX (ahead, 1); i++) {
-    EncoreTrack *track = encore_queue_peek (self->queue, i);
-    if (track == NULL)
-      break;
-    if (track->waiter != NULL)
-      continue;
-    if (track->state == ENCORE_TRACK_SEARCHING && ahead > 0)
-      search_track (self, track);
-    else if (track->state == ENCORE_TRACK_WAITING && ahead > 0)
-      fetch_if_missing (self, track);
-  }
-  EncoreTrack *head = encore_queue_peek (self->queue, 0);
-  if (head == NULL || head->state != ENCORE_TRACK_READY)
-    forget_next (self);
   else
-    offer_next (self, head);
+    tell_passed_over (self);
+  if (self->current == NULL && self->voice != 0)
+    encore_host_now_playing (self->plugin->host, self->voice, "");
 }
 
 /* ---- what the player tells */
@@ -397,6 +344,7 @@ on_started (guint song, gint64 sent_us, gpointer data)
     say (self, "Playing: %s (%s)", encore_track_get_name (track), length);
   track->announce = FALSE;
   track->asked_us = 0;
+  track->start_ms = 0;
   if (self->voice != 0)
     encore_host_now_playing (self->plugin->host, self->voice, encore_track_get_name (track));
   remember_played (self, track);
@@ -416,19 +364,23 @@ on_ended (guint song, gint64 played_ms, gpointer data)
   if (follows != 0 && next == self->current) { /* loop song */
     self->song = follows;
     self->current->counted = FALSE;
-    look_ahead (self);
+    encore_room_look_ahead (self);
     return;
   }
-  finish_current (self, "played to its end");
+  encore_room_finish_current (self, "played to its end");
   if (follows == 0) {
-    advance (self);
+    /* what was taken out of the queue when it was in the air already */
+    const gboolean goes_on = encore_player_get_song (self->player) != song;
+    encore_room_advance (self);
+    if (goes_on && self->song == 0)
+      encore_player_stop (self->player);
     return;
   }
   self->current = encore_queue_take (self->queue, 0);
   self->current->asked_us = 0;
   self->song = follows;
-  count_tracks (self);
-  look_ahead (self);
+  encore_room_count_tracks (self);
+  encore_room_look_ahead (self);
 }
 
 static void
@@ -444,10 +396,12 @@ on_failed (guint song, const GError *error, gpointer data)
   if (song != self->song || self->current == NULL)
     return;
   g_warning ("play: %s: %s", self->current->id.id, error->message);
-  say (self, "%s broke off.", encore_track_get_name (self->current));
-  encore_heal (self->plugin, self->chat, &self->current->id, encore_track_get_name (self->current));
-  finish_current (self, "broke off");
-  advance (self);
+  const EncoreMediaId id = self->current->id;
+  g_autofree char *name = g_strdup (encore_track_get_name (self->current));
+  say (self, "%s broke off.", name);
+  encore_room_finish_current (self, "broke off"); /* whose lease would keep a damaged file */
+  encore_heal (self->plugin, self->chat, &id, name);
+  encore_room_advance (self);
 }
 
 static const EncorePlayerEvents PLAYER_EVENTS = {on_started, on_ended, on_failed};
@@ -484,8 +438,24 @@ close_voice (EncoreRoom *self)
   g_clear_pointer (&self->ring, encore_voice_free);
   self->voice = 0;
   self->song = 0;
+  self->paused = FALSE;
   self->next = NULL;
   self->next_song = 0;
+}
+
+/* Without a voice it cannot sound: it goes on when there is one again. */
+static void
+put_back_current (EncoreRoom *self)
+{
+  if (self->current == NULL)
+    return;
+  if (self->song != 0) {
+    encore_room_get_current (self, &self->current->start_ms, NULL);
+    self->current->counted = TRUE;
+    self->hold = self->paused;
+  }
+  encore_queue_prepend (self->queue, g_steal_pointer (&self->current));
+  encore_room_count_tracks (self);
 }
 
 EncoreRoom *
@@ -508,8 +478,10 @@ encore_room_for (EncorePlugin *plugin, const EncoreRequest *request)
   if (self != NULL && self->voice == request->voice)
     return self;
   if (self != NULL) {
+    put_back_current (self);
     close_voice (self);
     open_voice (self, request->voice);
+    encore_room_advance (self);
     return self;
   }
   self = g_new0 (EncoreRoom, 1);
@@ -521,17 +493,19 @@ encore_room_for (EncorePlugin *plugin, const EncoreRequest *request)
   open_voice (self, request->voice);
   g_hash_table_replace (plugin->rooms, &self->id, self);
   set_idle (self, TRUE); /* perhaps what was asked for is no song */
+  encore_keeper_take_up (plugin->keeper, self);
   return self;
 }
 
 void
 encore_room_free (EncoreRoom *self)
 {
+  encore_keeper_leave (self->plugin->keeper, self);
   set_idle (self, FALSE);
   close_voice (self);
   g_clear_pointer (&self->current, encore_track_free);
   encore_queue_clear (self->queue);
-  count_tracks (self);
+  encore_room_count_tracks (self);
   encore_queue_free (self->queue);
   g_ptr_array_unref (self->history);
   g_free (self);
@@ -543,148 +517,6 @@ encore_room_voice_gone (EncoreRoom *self, bot_id voice, bot_result why)
   if (voice != self->voice)
     return;
   g_warning ("room: the host ended the voice (%d); the queue is kept", why);
-  if (self->current != NULL) {
-    encore_queue_prepend (self->queue, g_steal_pointer (&self->current));
-    count_tracks (self);
-  }
+  put_back_current (self);
   close_voice (self);
-}
-
-/* ---- what people do */
-
-EncoreQueue *
-encore_room_get_queue (EncoreRoom *self)
-{
-  return self->queue;
-}
-
-const EncoreTrack *
-encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused)
-{
-  if (position_ms != NULL)
-    *position_ms = self->song != 0 ? encore_player_get_position_ms (self->player) : 0;
-  if (paused != NULL)
-    *paused = self->paused;
-  return self->current;
-}
-
-char *
-encore_room_get_pipeline (EncoreRoom *self)
-{
-  if (self->player == NULL || self->song == 0)
-    return NULL;
-  return encore_player_pipeline_line (self->player, encore_cache_get_dir (self->plugin->cache));
-}
-
-static gboolean
-check_limits (EncoreRoom *self, const EncoreTrack *track, const EncoreRequest *request)
-{
-  const EncoreConfig *config = self->plugin->config;
-
-  if (encore_queue_get_length (self->queue) >= (guint) config->queue_max) {
-    encore_answer (request, "The queue is full (%d songs).", config->queue_max);
-    return FALSE;
-  }
-  if (config->per_user > 0 &&
-      encore_queue_count_user (self->queue, track->user) >= (guint) config->per_user) {
-    encore_answer (request, "You have %d songs waiting already; that is the limit.",
-                   config->per_user);
-    return FALSE;
-  }
-  return TRUE;
-}
-
-void
-encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *request)
-{
-  self->chat = request->room;
-  if (!check_limits (self, track, request)) {
-    encore_track_free (track);
-    return;
-  }
-  const gboolean was_idle = self->current == NULL;
-  track->room = self;
-  const guint position = encore_queue_append (self->queue, track);
-  count_tracks (self);
-  if (was_idle) {
-    advance (self);
-    if (self->current == track && self->song == 0)
-      encore_answer (request,
-                     track->state == ENCORE_TRACK_SEARCHING ? "Searching: %s" : "Fetching: %s",
-                     encore_track_get_name (track));
-    return;
-  }
-  track->asked_us = 0; /* it waits for its turn: no time to the first packet */
-  learn (self, track);
-  look_ahead (self);
-  encore_answer (request, "Queued as #%u: %s", position + 1, encore_track_get_name (track));
-}
-
-void
-encore_room_queue_changed (EncoreRoom *self)
-{
-  if (self->next != NULL && self->next != self->current &&
-      self->next != encore_queue_peek (self->queue, 0))
-    self->next = NULL; /* freed or moved; the number still tells the player */
-  count_tracks (self);
-  if (self->player != NULL)
-    look_ahead (self);
-}
-
-gboolean
-encore_room_skip (EncoreRoom *self)
-{
-  if (self->current == NULL)
-    return FALSE;
-  if (self->player != NULL && self->song != 0)
-    forget_next (self);
-  const gboolean sounding = self->song != 0;
-  finish_current (self, "skipped");
-  if (sounding && encore_queue_get_length (self->queue) == 0)
-    encore_player_stop (self->player);
-  advance (self);
-  /* a song that must be fetched first leaves the old one no right to go on */
-  if (sounding && self->current != NULL && self->song == 0)
-    encore_player_stop (self->player);
-  return TRUE;
-}
-
-gboolean
-encore_room_stop (EncoreRoom *self)
-{
-  if (self->current == NULL && encore_queue_get_length (self->queue) == 0)
-    return FALSE;
-  self->loop = ENCORE_LOOP_OFF;
-  encore_queue_clear (self->queue);
-  if (self->player != NULL) {
-    forget_next (self);
-    encore_player_stop (self->player);
-  }
-  finish_current (self, "stopped");
-  advance (self);
-  return TRUE;
-}
-
-gboolean
-encore_room_set_paused (EncoreRoom *self, gboolean paused)
-{
-  if (self->song == 0 || self->paused == paused)
-    return FALSE;
-  self->paused = paused;
-  encore_player_set_paused (self->player, paused);
-  return TRUE;
-}
-
-void
-encore_room_set_loop (EncoreRoom *self, EncoreLoop loop)
-{
-  self->loop = loop;
-  forget_next (self);
-  look_ahead (self);
-}
-
-GPtrArray *
-encore_room_get_history (EncoreRoom *self)
-{
-  return self->history;
 }

@@ -35,6 +35,9 @@ char *encore_room_get_pipeline (EncoreRoom *self);
 
 /* encore_room_add: @track: (transfer full).  Answers REQUEST. */
 void encore_room_add (EncoreRoom *self, EncoreTrack *track, const EncoreRequest *request);
+/* encore_room_add_all: TRACKS, of one playlist, in order, as many as may wait; those are taken out
+ * of the array, which owns the rest.  Answers REQUEST once. */
+void encore_room_add_all (EncoreRoom *self, GPtrArray *tracks, const EncoreRequest *request);
 /* After the queue was changed from outside. */
 void encore_room_queue_changed (EncoreRoom *self);
 /* Returns: FALSE when nothing plays. */

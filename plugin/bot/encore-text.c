@@ -53,8 +53,7 @@ encore_text_link (EncoreLinkKind kind)
 {
   static const char *const sentences[] = {
       [ENCORE_LINK_NONE] = "That is no link.",
-      [ENCORE_LINK_PLAYLIST] =
-          "That is the link of a playlist: give the address of one video in it.",
+      [ENCORE_LINK_PLAYLIST] = "That is the link of a playlist: playlist <link> queues its songs.",
       [ENCORE_LINK_CHANNEL] = "That is the link of a channel: give the address of one video.",
       [ENCORE_LINK_NO_VIDEO] =
           "That link names no video: give the address of one, or words to search for.",
@@ -74,6 +73,20 @@ encore_text_duration (gint64 duration_ms)
   if (s >= 3600)
     return g_strdup_printf ("%d:%02d:%02d", (int) (s / 3600), (int) (s / 60 % 60), (int) (s % 60));
   return g_strdup_printf ("%d:%02d", (int) (s / 60), (int) (s % 60));
+}
+
+char *
+encore_text_span (gint64 seconds)
+{
+  const int minutes = (seconds + 30) / 60, hours = minutes / 60, days = hours / 24;
+
+  if (seconds < 100)
+    return g_strdup_printf ("%d s", (int) seconds);
+  if (hours == 0)
+    return g_strdup_printf ("%d min", minutes);
+  if (days == 0)
+    return g_strdup_printf ("%d h %d min", hours, minutes % 60);
+  return g_strdup_printf ("%d d %d h", days, hours % 24);
 }
 
 char *

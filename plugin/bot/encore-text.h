@@ -18,6 +18,8 @@ const char *encore_text_link (EncoreLinkKind kind);
 
 /* encore_text_duration: "3:05", "1:02:03"; "?" for 0.  (transfer full) */
 char *encore_text_duration (gint64 duration_ms);
+/* encore_text_span: "45 s", "9 min", "5 h 20 min", "6 d 23 h".  (transfer full) */
+char *encore_text_span (gint64 seconds);
 /* encore_text_size: "3.4 MiB".  (transfer full) */
 char *encore_text_size (gint64 bytes);
 

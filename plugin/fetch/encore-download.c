@@ -165,8 +165,9 @@ download_direct (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **e
   return encore_download_by_http (spec, out, error);
 }
 
-gboolean
-encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+/* By whichever way. */
+static gboolean
+download_any (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
 {
   g_autofree char *text = encore_media_id_to_text (spec->id);
 
@@ -200,4 +201,18 @@ encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *out, GError
   if (spec->partial_dir != NULL)
     encore_partial_drop (spec->partial_dir, spec->id);
   return TRUE;
+}
+
+gboolean
+encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (download_any (spec, out, &local))
+    return TRUE;
+  /* whoever gives the link of a server of his own must not make us leave YouTube alone */
+  if (spec->url != NULL && g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_THROTTLED))
+    local->code = ENCORE_ERROR_FORBIDDEN;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }

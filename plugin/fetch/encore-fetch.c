@@ -13,7 +13,8 @@
 
 #include "base/encore-weblink.h"
 #include "fetch/encore-job.h"
-#include "fetch/encore-ytdlp.h"
+#include "fetch/encore-lookup.h"
+#include "fetch/encore-manners.h"
 
 #define LINKS_MAX 10000 /* songs that wait in all rooms, and more */
 #define TELL_US (G_USEC_PER_SEC / 4)
@@ -31,7 +32,7 @@ typedef struct {
 } Flight;
 
 typedef struct {
-  char *words;
+  char *words, *list_id; /* one of both is NULL */
   guint limit;
   EncoreWaiter *waiter;
 } Search;
@@ -298,7 +299,7 @@ fly (gpointer data, gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   block_sigpipe ();
-  encore_job_run (&job, &result, &error);
+  encore_manners_run (&job, &result, &error);
   g_mutex_lock (&self->mutex);
   for (guint i = 0; i < flight->waiters->len; i++) {
     EncoreWaiter *waiter = flight->waiters->pdata[i];
@@ -357,6 +358,17 @@ encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *con
 }
 
 void
+encore_waiter_urge (EncoreWaiter *waiter)
+{
+  EncoreFetch *self = waiter->fetch;
+
+  g_mutex_lock (&self->mutex);
+  if (waiter->flight != NULL) /* else it has come, but was not told yet */
+    g_thread_pool_move_to_front (self->flight_pool, waiter->flight);
+  g_mutex_unlock (&self->mutex);
+}
+
+void
 encore_waiter_leave (EncoreWaiter *waiter)
 {
   EncoreFetch *self = waiter->fetch;
@@ -375,6 +387,19 @@ encore_waiter_leave (EncoreWaiter *waiter)
     g_cancellable_cancel (flight->cancellable);
   }
   g_mutex_unlock (&self->mutex);
+}
+
+gboolean
+encore_fetch_cancel (EncoreFetch *self, const EncoreMediaId *id)
+{
+  g_autofree char *text = encore_media_id_to_text (id);
+
+  g_mutex_lock (&self->mutex);
+  Flight *flight = g_hash_table_lookup (self->flights, text);
+  if (flight != NULL)
+    g_cancellable_cancel (flight->cancellable);
+  g_mutex_unlock (&self->mutex);
+  return flight != NULL;
 }
 
 GPtrArray *
@@ -407,21 +432,26 @@ search (gpointer data, gpointer user_data)
   g_autofree Search *job = data;
   EncoreFetch *self = user_data;
   g_autofree char *words = job->words;
+  g_autofree char *list_id = job->list_id;
   News *news = news_new (job->waiter, TELL_FOUND);
-  g_autofree char *dir = g_dir_make_tmp ("encore-search-XXXXXX", &news->error);
 
   block_sigpipe ();
-  if (dir != NULL) {
-    news->hits =
-        encore_ytdlp_search (self->config, words, job->limit, dir, self->closing, &news->error);
-    g_autofree char *cookies = g_build_filename (dir, "home", "cookies.txt", NULL);
-    g_autofree char *home = g_build_filename (dir, "home", NULL);
-    unlink (cookies);
-    rmdir (home);
-    rmdir (dir);
-  }
+  news->hits = words != NULL ? encore_lookup_words (self->cache, self->config, words, job->limit,
+                                                    self->closing, &news->error)
+                             : encore_lookup_list (self->cache, self->config, list_id, job->limit,
+                                                   self->closing, &news->error);
   send_news (news);
   waiter_unref (job->waiter);
+}
+
+static void
+start_search (EncoreFetch *self, const char *words, const char *list_id, guint limit,
+              EncoreWaiter *waiter)
+{
+  Search *job = g_new (Search, 1);
+
+  *job = (Search){g_strdup (words), g_strdup (list_id), limit, waiter};
+  g_thread_pool_push (self->search_pool, job, NULL);
 }
 
 EncoreWaiter *
@@ -429,11 +459,28 @@ encore_fetch_search (EncoreFetch *self, const char *words, guint limit, GMainCon
                      EncoreFoundFunc done, gpointer data)
 {
   EncoreWaiter *waiter = waiter_new (self, context, data);
-  Search *job = g_new (Search, 1);
+  GPtrArray *known = encore_lookup_recall (self->cache, words, limit);
 
   waiter->found = done;
-  *job = (Search){g_strdup (words), limit, waiter};
-  g_thread_pool_push (self->search_pool, job, NULL);
+  if (known == NULL) {
+    start_search (self, words, NULL, limit, waiter);
+    return waiter;
+  }
+  News *news = news_new (waiter, TELL_FOUND);
+  news->hits = known;
+  send_news (news);
+  waiter_unref (waiter); /* the news hold it until it was told */
+  return waiter;
+}
+
+EncoreWaiter *
+encore_fetch_list (EncoreFetch *self, const char *list_id, guint limit, GMainContext *context,
+                   EncoreFoundFunc done, gpointer data)
+{
+  EncoreWaiter *waiter = waiter_new (self, context, data);
+
+  waiter->found = done;
+  start_search (self, NULL, list_id, limit, waiter);
   return waiter;
 }
 

@@ -54,7 +54,9 @@ EncoreFetch *encore_fetch_new (EncoreCache *cache, const EncoreConfig *config);
  * otherwise; news that are never told keep the context alive. */
 void encore_fetch_free (EncoreFetch *self);
 
-/* encore_fetch_song: asks for ID.  Asks the cache for a remembered failure first.
+/* encore_fetch_song: asks for ID.  Asks the cache for a remembered failure first.  While the site
+ * is left alone because it refused us, every flight that would ask it ends with THROTTLED; a
+ * network that failed is tried once more after 1 to 3 s.
  * @progress: (nullable): at most 4 a second.  Returns: (transfer none): valid until DONE was called
  * or encore_waiter_leave(). */
 EncoreWaiter *
@@ -76,12 +78,27 @@ typedef void (*EncoreFoundFunc) (const EncoreFound *found, guint n, const GError
                                  gpointer data);
 
 /* encore_fetch_search: WORDS (untrusted: controls stripped, cut at 200 characters) at the site, one
- * flat request.  Errors: NOT_FOUND without a hit. */
+ * flat request, whose answer is good for 24 hours; LIMIT at most 5.  With LIMIT 1 a cached song of
+ * just that title comes first.  While the site cannot be asked older answers do, and cached songs.
+ * Errors: NOT_FOUND without a hit. */
 EncoreWaiter *encore_fetch_search (EncoreFetch *self, const char *words, guint limit,
                                    GMainContext *context, EncoreFoundFunc done, gpointer data);
 
+/* encore_fetch_list: the first LIMIT songs of a playlist, one flat request.  @list_id: as of
+ * encore_link_get_playlist().  Errors: NOT_FOUND without a song. */
+EncoreWaiter *encore_fetch_list (EncoreFetch *self, const char *list_id, guint limit,
+                                 GMainContext *context, EncoreFoundFunc done, gpointer data);
+
+/* encore_waiter_urge: somebody listens for it now: it goes before all flights that have not begun.
+ */
+void encore_waiter_urge (EncoreWaiter *self);
+
 /* encore_waiter_leave: no callback any more.  On the context's thread only. */
 void encore_waiter_leave (EncoreWaiter *self);
+
+/* encore_fetch_cancel: all who wait for ID are told CANCELLED.  Returns: FALSE if it is not in
+ * flight. */
+gboolean encore_fetch_cancel (EncoreFetch *self, const EncoreMediaId *id);
 
 /* encore_fetch_jobs: what is in flight now.  Returns: (transfer container): EncoreProgress, titles
  * owned by the elements. */

@@ -26,6 +26,9 @@
 #define BACK_OFF_MS 100
 #define MAX_CONNECTIONS 4 /* of a line */
 #define MAGIC_BYTES 16
+/* Expired for long; it makes cookies be kept.  (What CURLOPT_COOKIEFILE takes for that is leaked by
+ * curl_easy_reset() of libcurl 7.88.) */
+#define OLD_COOKIE ".invalid\tTRUE\t/\tFALSE\t1\told\told"
 #define OVERLAP_BYTES 4096 /* of what was there before, asked for again: is it the same file? */
 
 typedef struct {
@@ -337,7 +340,7 @@ set_up (Transfer *self, struct curl_slist *headers)
   curl_easy_setopt (easy, CURLOPT_OPENSOCKETDATA, self);
   curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt (easy, CURLOPT_WRITEDATA, self);
-  curl_easy_setopt (easy, CURLOPT_COOKIEFILE, "");
+  curl_easy_setopt (easy, CURLOPT_COOKIELIST, OLD_COOKIE);
   if (rate > 0)
     curl_easy_setopt (easy, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t) rate);
   for (char **cookie = self->spec->media->cookies; cookie != NULL && *cookie != NULL; cookie++)

@@ -250,7 +250,7 @@ encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
       encore_cache_claim (job->cache, stem, deadline_us, job->cancellable, &hit, &local);
   if (hit != NULL) {
     take_hit (job, hit, out);
-    g_info ("fetch: %s was fetched by somebody else meanwhile", text);
+    g_info ("fetch: %s is in the cache by now", text);
     return TRUE;
   }
   if (claim != NULL && fetch (job, claim, deadline_us, out, &local))

@@ -16,7 +16,7 @@ typedef gboolean (*EncoreSampleFunc) (GstSample *sample, gpointer data, GError *
 typedef struct {
   const char *caps; /* of the pads wanted: decodebin decodes until it has these */
   const char *tail; /* of the pipeline, ends at an appsink; its first element is named "tail" */
-  gboolean strict; /* what a decoder refuses is an error; else it goes on with the next packet */
+  gboolean strict;  /* what a decoder refuses is an error; else it goes on with the next packet */
   EncoreSampleFunc sample;
   gpointer data;
 } EncorePullSpec;

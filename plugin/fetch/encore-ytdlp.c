@@ -161,6 +161,7 @@ static const struct {
     {"try again later", ENCORE_ERROR_THROTTLED},
     {"rate-limited", ENCORE_ERROR_THROTTLED},
     {"captcha", ENCORE_ERROR_THROTTLED},
+    {"playlist does not exist", ENCORE_ERROR_NOT_FOUND},
     {"private video", ENCORE_ERROR_PRIVATE},
     {"members-only", ENCORE_ERROR_PRIVATE},
     {"join this channel", ENCORE_ERROR_PRIVATE},
@@ -546,15 +547,31 @@ encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GErro
   return FALSE;
 }
 
-/* ---- search */
+/* ---- search and playlist */
 
-static void
-hit_free (gpointer data)
+EncoreHit *
+encore_hit_new (const EncoreMediaId *id, const char *title, gint64 duration_ms)
+{
+  EncoreHit *hit = g_new (EncoreHit, 1);
+
+  *hit = (EncoreHit){*id, g_strdup (title), duration_ms};
+  return hit;
+}
+
+void
+encore_hit_free (gpointer data)
 {
   EncoreHit *hit = data;
 
   g_free (hit->title);
   g_free (hit);
+}
+
+/* A playlist shows what nobody may see, by this name only. */
+static gboolean
+is_hidden (const char *title)
+{
+  return strcmp (title, "[Private video]") == 0 || strcmp (title, "[Deleted video]") == 0;
 }
 
 static gboolean
@@ -570,34 +587,32 @@ take_hit (const char *line, gpointer data)
   const char *text = get_text (object, "id");
   if (text == NULL || !encore_media_id_from_youtube (text, &id))
     return FALSE;
-  EncoreHit *hit = g_new0 (EncoreHit, 1);
-  hit->id = id;
-  hit->title = encore_ytdlp_clean (get_text (object, "title"), TITLE_MAX);
-  hit->duration_ms = get_number (object, "duration", 1000);
-  g_ptr_array_add (data, hit);
+  g_autofree char *title = encore_ytdlp_clean (get_text (object, "title"), TITLE_MAX);
+  if (!is_hidden (title))
+    g_ptr_array_add (data, encore_hit_new (&id, title, get_number (object, "duration", 1000)));
   return TRUE;
 }
 
-GPtrArray *
-encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit, const char *dir,
-                     GCancellable *cancellable, GError **error)
+/* One flat request.  TARGET is ours: "ytsearchN:" and words, or an address. */
+static GPtrArray *
+ask_flat (const EncoreConfig *config, const char *extractors, guint limit, const char *target,
+          const char *dir, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) hits = g_ptr_array_new_with_free_func (hit_free);
-  g_autofree char *clean = encore_ytdlp_clean (words, WORDS_MAX);
-  g_autofree char *query = g_strdup_printf ("ytsearch%u:%s", limit, clean);
+  g_autoptr (GPtrArray) hits = g_ptr_array_new_with_free_func (encore_hit_free);
   g_autofree char *home = g_build_filename (dir, "home", NULL);
+  g_autofree char *end = g_strdup_printf ("%u", limit);
   g_autofree char *err_text = NULL;
   const gint64 deadline_us = g_get_monotonic_time () + config->resolve_timeout_ms * 1000;
 
   g_mkdir (home, 0700);
-  add (argv, config->ytdlp, "--ignore-config", "--no-cache-dir", "--use-extractors",
-       "youtube:search,youtube", "--quiet", "--no-color", "--flat-playlist", "--print",
-       "%(.{id,title,duration})j", NULL);
+  add (argv, config->ytdlp, "--ignore-config", "--no-cache-dir", "--use-extractors", extractors,
+       "--quiet", "--no-color", "--flat-playlist", "--yes-playlist", "--playlist-end", end,
+       "--print", "%(.{id,title,duration})j", NULL);
   add_network (argv, config);
   if (!add_cookies (argv, config, home, error) || !add_extra (argv, config, error))
     return NULL;
-  add (argv, "--", query, NULL);
+  add (argv, "--", target, NULL);
   g_ptr_array_add (argv, NULL);
   if (!run (config, argv, dir, deadline_us, cancellable, take_hit, hits, &err_text, error))
     return NULL;
@@ -606,6 +621,26 @@ encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit,
   if (says_error (err_text))
     set_failure (err_text, error);
   else
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "the search found nothing");
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "nothing was found");
   return NULL;
+}
+
+GPtrArray *
+encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit, const char *dir,
+                     GCancellable *cancellable, GError **error)
+{
+  g_autofree char *clean = encore_ytdlp_clean (words, WORDS_MAX);
+  g_autofree char *query = g_strdup_printf ("ytsearch%u:%s", limit, clean);
+
+  return ask_flat (config, "youtube:search,youtube", limit, query, dir, cancellable, error);
+}
+
+GPtrArray *
+encore_ytdlp_list (const EncoreConfig *config, const char *list_id, guint limit, const char *dir,
+                   GCancellable *cancellable, GError **error)
+{
+  g_autofree char *url = g_strconcat ("https://www.youtube.com/playlist?list=", list_id, NULL);
+
+  return ask_flat (config, "youtube:tab,youtube:playlist,youtube", limit, url, dir, cancellable,
+                   error);
 }

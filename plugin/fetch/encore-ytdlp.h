@@ -30,9 +30,15 @@ typedef struct {
   char *title;
   gint64 duration_ms;
 } EncoreHit;
+EncoreHit *encore_hit_new (const EncoreMediaId *id, const char *title, gint64 duration_ms);
+void encore_hit_free (gpointer hit);
 /* encore_ytdlp_search: Returns: (element-type EncoreHit), never empty; NULL with ERROR. */
 GPtrArray *encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit,
                                 const char *dir, GCancellable *cancellable, GError **error);
+/* encore_ytdlp_list: the same for the first LIMIT songs of a playlist that can be seen.  @list_id:
+ * as of encore_link_get_playlist(). */
+GPtrArray *encore_ytdlp_list (const EncoreConfig *config, const char *list_id, guint limit,
+                              const char *dir, GCancellable *cancellable, GError **error);
 
 /* encore_ytdlp_clean: without controls and bidi marks, one line, at most MAX_CHARS.  (transfer
  * full) */

@@ -205,6 +205,12 @@ encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, EncoreHandl
   return number;
 }
 
+guint
+encore_player_get_song (EncorePlayer *self)
+{
+  return self->song;
+}
+
 void
 encore_player_stop (EncorePlayer *self)
 {

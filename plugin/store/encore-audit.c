@@ -60,7 +60,7 @@ remove_file (const EncoreWork *work, int shard, const char *name, const char *wh
   if (work->dry || unlinkat (shard, name, 0) == 0)
     count_removed (work, what, bytes, reason);
   else if (errno != ENOENT)
-    encore_work_decide (work, what, FALSE, bytes, g_strerror (errno));
+    encore_work_fail (work, what, bytes, g_strerror (errno));
 }
 
 static void
@@ -75,7 +75,7 @@ take_in (const EncoreWork *work, const char *id, const EncoreFound *found, const
 
   if (!work->dry && !encore_cache_make_ready (self, id, &found->what, &sizes,
                                               ext != NULL ? ext : "", 0, &error)) {
-    encore_work_decide (work, id, FALSE, found->bytes, error->message);
+    encore_work_fail (work, id, found->bytes, error->message);
     return;
   }
   work->audit->adopted++;
@@ -115,8 +115,7 @@ judge_orphan (const EncoreWork *work, int shard, const char *name, const Suspect
       take_in (work, suspect->id, &found, "a whole file without a row: it has one now");
       return;
     case ENCORE_JUDGED_UNKNOWN:
-      work->audit->skipped++;
-      encore_work_decide (work, suspect->id, FALSE, 0, "it cannot be read now");
+      encore_work_fail (work, suspect->id, 0, "it cannot be read now");
       return;
     default:
       break;
@@ -183,7 +182,7 @@ drop (const EncoreWork *work, const char *id, gint64 *counter, const char *reaso
     work->audit->mismatch_bytes += bytes;
     encore_work_decide (work, id, TRUE, bytes, reason);
   } else {
-    encore_work_decide (work, id, FALSE, 0, error->message);
+    encore_work_fail (work, id, 0, error->message);
   }
   close (unleased);
 }
@@ -202,7 +201,7 @@ judge_size (const EncoreWork *work, const char *id)
     drop (work, id, &work->audit->mismatched, "its file has not the size of the row");
     break;
   default:
-    work->audit->skipped++;
+    encore_work_fail (work, id, 0, "it cannot be read now");
   }
 }
 
@@ -223,7 +222,7 @@ check_source (const EncoreWork *work, const EncoreEntryInfo *info)
   if (!work->dry &&
       (!encore_cache_forget_source (self, info->id, &error) ||
        !encore_layout_remove (self->layout, ENCORE_KIND_AUDIO, info->id, &freed, &error))) {
-    encore_work_decide (work, info->id, FALSE, 0, error->message);
+    encore_work_fail (work, info->id, 0, error->message);
     return;
   }
   work->audit->mismatched++;
@@ -254,7 +253,7 @@ check_row (const Audit *audit, const char *id)
   if (fd >= 0)
     close (fd);
   if (fd < 0 && saved != ENOENT && saved != ELOOP)
-    work->audit->skipped++;
+    encore_work_fail (work, id, 0, g_strerror (saved));
   else if (!there)
     drop (work, id, &work->audit->dangling, "its file is gone");
   else if (st.st_size != info->opus_bytes)
@@ -295,6 +294,16 @@ copy_rows (Audit *audit, GError **error)
               error);
 }
 
+static void
+fail_shard (const EncoreWork *work, EncoreKind kind, guint shard)
+{
+  const int saved = errno;
+  g_autofree char *name =
+      g_strdup_printf ("%s/%02x", kind == ENCORE_KIND_OPUS ? "opus" : "audio", shard);
+
+  encore_work_fail (work, name, 0, g_strerror (saved));
+}
+
 /* The names of one shard, into the table; those that no file of ours has are removed. */
 static gboolean
 list_names (Audit *audit, EncoreKind kind, GError **error)
@@ -307,6 +316,8 @@ list_names (Audit *audit, EncoreKind kind, GError **error)
       encore_db_prepare (audit->db, error, "INSERT INTO found VALUES (?1, ?2, ?3, ?4)", "");
   const struct dirent *entry;
 
+  if (dir == NULL)
+    fail_shard (work, kind, audit->shard);
   while (add != NULL && dir != NULL && (entry = readdir (dir)) != NULL) {
     g_autofree char *id = NULL, *ext = NULL;
     struct stat st;
@@ -445,7 +456,7 @@ encore_cache_audit (EncoreCache *self, gboolean dry, EncoreAudit *out, EncoreDec
   const EncoreWork work = {self, dry, out, func, data};
 
   memset (out, 0, sizeof *out);
-  if (self->options.read_only) {
+  if (self->options.read_only && !dry) {
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
                          "the cache is open for reading only");
     return FALSE;

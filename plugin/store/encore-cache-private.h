@@ -57,6 +57,8 @@ gboolean encore_cache_is_interrupted (EncoreCache *self, GError **error);
 int encore_cache_row_state (EncoreCache *self, const char *id);
 #define ENCORE_ROW_NONE (-1)
 #define ENCORE_ROW_UNKNOWN (-2)
+/* Is what SQL counts of the row of ID itself, ?1, there?  Errors: NOT_FOUND: no; STORE. */
+gboolean encore_cache_row_says (EncoreCache *self, const char *sql, const char *id, GError **error);
 EncoreEntryInfo *encore_cache_read_info (sqlite3_stmt *row);
 /* The columns that encore_cache_read_info() expects, in order. */
 #define ENCORE_INFO_COLUMNS \
@@ -74,6 +76,8 @@ void encore_count_miss (EncoreCache *self);
 void encore_count_stop (EncoreCache *self);
 
 /* encore-evict.c */
+/* One song may take a quarter of the cache, or a single mix would flush everything else. */
+#define ENCORE_ENTRY_SHARE 4
 /* SQL of the eviction order for the policy after N more plays. */
 const char *encore_evict_prio_sql (const EncoreCache *self);
 /* The clock of aging goes on.  Within a transaction. */
@@ -83,10 +87,9 @@ gboolean encore_evict_unjam (EncoreCache *self, GError **error);
 /* The oldest rows of songs that are gone, when there are many more of them than songs; and failures
  * that have expired.  Within a transaction. */
 gboolean encore_evict_trim_history (EncoreCache *self, GError **error);
-/* Looks again under the locks of ID: is it still what the caller saw? */
-typedef gboolean (*EncoreStillFunc) (EncoreCache *self, const char *id);
-/* Removes ID and its row.  Errors: BUSY when it is played or fetched, NOT_FOUND when STILL says no.
- */
+/* Looks again under the locks of ID: is it still what the caller saw?  Errors: NOT_FOUND: no. */
+typedef gboolean (*EncoreStillFunc) (EncoreCache *self, const char *id, GError **error);
+/* Removes ID and its row.  Errors: BUSY when it is played or fetched, and what STILL says. */
 gboolean encore_evict_one (EncoreCache *self, const char *id, EncoreStillFunc still, gint64 *bytes,
                            GError **error);
 
@@ -101,6 +104,8 @@ typedef struct {
 
 void encore_work_decide (const EncoreWork *work, const char *id, gboolean removed, gint64 bytes,
                          const char *reason);
+/* ID could not be put right and stays as it is. */
+void encore_work_fail (const EncoreWork *work, const char *id, gint64 bytes, const char *reason);
 /* What dead processes left unfinished. */
 void encore_work_finish (const EncoreWork *work);
 void encore_recover (EncoreCache *self);

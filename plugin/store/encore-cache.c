@@ -51,6 +51,24 @@ cache_free (EncoreCache *self)
   g_free (self);
 }
 
+/* On a full disk not even what SQLite needs to read fits: then the reserve is given up for it. */
+static EncoreDb *
+open_somehow (EncoreCache *self, const EncoreDbOptions *options, GError **error)
+{
+  g_autoptr (GError) full = NULL;
+  EncoreDb *db = encore_db_open (options, &full);
+
+  if (db == NULL && !options->renew &&
+      g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE)) {
+    encore_layout_give_reserve (self->layout);
+    db = encore_db_open (options, error);
+    encore_layout_keep_reserve (self->layout);
+  } else if (full != NULL) {
+    g_propagate_error (error, g_steal_pointer (&full));
+  }
+  return db;
+}
+
 /* Whoever is alone may migrate and rebuild; others come in when that is done. */
 static gboolean
 open_database (EncoreCache *self, GError **error)
@@ -72,7 +90,7 @@ open_database (EncoreCache *self, GError **error)
                                    .alone = writes && encore_locks_try_alone (self->locks),
                                    .fill = encore_rebuild_fill,
                                    .data = self};
-  self->db = encore_db_open (&options, error);
+  self->db = open_somehow (self, &options, error);
   if (options.alone)
     encore_locks_share (self->locks);
   if (gate >= 0)
@@ -115,7 +133,7 @@ encore_cache_open (const EncoreCacheOptions *options, GError **error)
     cache_free (self);
     return NULL;
   }
-  if (!options->read_only)
+  if (!options->read_only && !options->audits)
     encore_recover (self);
   return self;
 }
@@ -226,6 +244,24 @@ encore_cache_row_state (EncoreCache *self, const char *id)
   sqlite3_finalize (stmt);
   g_mutex_unlock (&self->db->read_mutex);
   return state;
+}
+
+gboolean
+encore_cache_row_says (EncoreCache *self, const char *sql, const char *id, GError **error)
+{
+  gint64 n = -1;
+
+  g_mutex_lock (&self->db->read_mutex);
+  sqlite3_stmt *stmt = encore_db_prepare (self->db->reader, error, sql, "s", id);
+  if (stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW)
+    n = sqlite3_column_int64 (stmt, 0);
+  else if (stmt != NULL)
+    encore_db_fail (self->db->reader, error, "read");
+  sqlite3_finalize (stmt);
+  g_mutex_unlock (&self->db->read_mutex);
+  if (n == 0)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is not what it was any more", id);
+  return n > 0;
 }
 
 char *
@@ -494,7 +530,9 @@ encore_cache_write_ready (EncoreCache *self, EncoreDb *db, const char *id,
          encore_db_run (db, error,
                         "INSERT OR REPLACE INTO words (rowid, id, title, artist)"
                         " VALUES (?1, ?2, ?3, ?4)",
-                        "isss", words_rowid (id), id, title, artist);
+                        "isss", words_rowid (id), id, title, artist) &&
+         /* a song is found under its own name, whatever was answered for it once */
+         encore_db_run (db, error, "DELETE FROM alias WHERE id = ?1", "s", id);
 }
 
 gboolean

@@ -31,6 +31,7 @@ typedef struct {
   EncoreEvictPolicy policy;
   gboolean read_only; /* get(), list(), stats() only; nothing is made, counted or repaired */
   gboolean rebuild;   /* the database is made again from the files; BUSY if others use the cache */
+  gboolean audits;    /* an audit follows: what dead processes left is told and removed by it */
   EncoreCacheProgressFunc progress; /* (nullable): of rebuilding and of audits */
   gpointer progress_data;
 } EncoreCacheOptions;
@@ -183,6 +184,7 @@ typedef struct {
   gint64 mismatched, mismatch_bytes; /* wrong size: removed, row and file */
   gint64 stale_tmp, tmp_bytes;       /* leftovers of dead processes */
   gint64 skipped;                    /* locked by somebody: alive */
+  gint64 failed;                     /* could not be read, removed or written: told and left */
 } EncoreAudit;
 /* encore_cache_audit: rows and files made to agree.  @dry: only tell. */
 gboolean encore_cache_audit (EncoreCache *self, gboolean dry, EncoreAudit *out,

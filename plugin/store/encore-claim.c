@@ -13,8 +13,6 @@
 #include "store/encore-sum.h"
 #include "store/encore-mutant.h"
 
-/* One song may take a quarter of the cache, or a single mix would flush everything else. */
-#define ENTRY_SHARE 4
 #define ANSWERED_WAIT_US (10 * G_USEC_PER_SEC)
 
 struct EncoreClaim {
@@ -38,7 +36,7 @@ look_again (EncoreCache *self, const char *id, GError **error)
   return handle;
 }
 
-/* On a full disk the intent itself may not fit. */
+/* On a full disk the intent itself may not fit.  Songs go for it only when it is refused twice. */
 static gboolean
 intend_somehow (EncoreCache *self, const char *id, GError **error)
 {
@@ -46,6 +44,11 @@ intend_somehow (EncoreCache *self, const char *id, GError **error)
 
   if (encore_cache_intend (self, id, &full))
     return TRUE;
+  if (g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE)) {
+    g_clear_error (&full);
+    if (encore_cache_intend (self, id, &full))
+      return TRUE;
+  }
   if (g_error_matches (full, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE))
     return encore_evict_unjam (self, error) && encore_cache_intend (self, id, error);
   g_propagate_error (error, g_steal_pointer (&full));
@@ -207,7 +210,7 @@ publish_as (EncoreClaim *self, const char *id, const EncorePublish *what, GError
   if (sum == NULL || !move_files (self, id, what, src_ext, &sizes, error))
     return FALSE;
   const gint64 limit = self->cache->options.max_size_bytes;
-  if (limit > 0 && sizes.opus_bytes + sizes.src_bytes > limit / ENTRY_SHARE) {
+  if (limit > 0 && sizes.opus_bytes + sizes.src_bytes > limit / ENCORE_ENTRY_SHARE) {
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_TOO_BIG,
                  "%s is larger than a quarter of the cache", id);
     return FALSE;
@@ -241,10 +244,12 @@ publish_answered (EncoreClaim *self, const EncorePublish *what, GError **error)
     return FALSE;
   g_autoptr (EncoreHandle) known = look_again (cache, id, NULL);
   if (known == NULL) {
-    if (!encore_cache_intend (cache, id, error))
+    gint64 bytes;
+    /* as in a claim: what is there is nobody's */
+    if (!encore_cache_intend (cache, id, error) ||
+        !encore_cache_remove_files (cache, id, &bytes, error))
       return FALSE;
     if (!publish_as (self, id, what, error)) {
-      gint64 bytes;
       encore_cache_drop (cache, id, &bytes, NULL);
       return FALSE;
     }
@@ -313,7 +318,8 @@ encore_cache_get_failure (EncoreCache *self, const char *id, gint64 *retry_after
   g_mutex_unlock (&self->db->read_mutex);
   if (retry_after_s != NULL)
     *retry_after_s = left_s;
-  if (message == NULL)
+  /* one that would hold for longer than its kind does was told before the clock was set back */
+  if (message == NULL || left_s > encore_error_retry_after_s (code))
     return FALSE;
   g_set_error_literal (error, ENCORE_ERROR, code, message);
   return TRUE;

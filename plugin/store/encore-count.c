@@ -62,12 +62,24 @@ restore_counts (EncoreCache *self, GHashTable *counts)
   g_mutex_unlock (&self->count_mutex);
 }
 
+/* Nothing to write, and nobody is writing: then it does not matter who has the database locked. */
+static gboolean
+is_idle (EncoreCache *self)
+{
+  g_mutex_lock (&self->db->write_mutex);
+  g_mutex_lock (&self->count_mutex);
+  const gboolean idle = g_hash_table_size (self->counts) == 0;
+  g_mutex_unlock (&self->count_mutex);
+  g_mutex_unlock (&self->db->write_mutex);
+  return idle;
+}
+
 gboolean
 encore_cache_flush (EncoreCache *self, GError **error)
 {
   g_autoptr (GHashTable) counts = NULL;
 
-  if (self->options.read_only)
+  if (self->options.read_only || is_idle (self))
     return TRUE;
   /* the writer first: two flushes cannot overtake each other */
   if (!encore_db_begin (self->db, error))

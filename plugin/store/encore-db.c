@@ -44,16 +44,30 @@ note_suspicion (sqlite3 *db)
     close (fd);
 }
 
+/* ENOSPC or EDQUOT; 0: the disk is not full.  SQLite tells of neither a quota nor a disk on which
+ * its shared memory does not fit. */
+static int
+why_full (sqlite3 *db, int code)
+{
+  const int system = sqlite3_system_errno (db);
+
+  if ((code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
+    return system == EDQUOT ? EDQUOT : ENOSPC;
+  return (code & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT) ? system : 0;
+}
+
 gboolean
 encore_db_fail (sqlite3 *db, GError **error, const char *what)
 {
-  const int code = sqlite3_errcode (db);
+  const int code = sqlite3_extended_errcode (db);
+  const int reason = why_full (db, code);
 
   if (is_damage (code))
     note_suspicion (db);
-  g_set_error (error, ENCORE_ERROR,
-               (code & 0xff) == SQLITE_FULL ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
-               "encore.db: %s: %s", what, sqlite3_errmsg (db));
+  g_set_error (error, ENCORE_ERROR, reason != 0 ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
+               "encore.db: %s: %s", what,
+               reason != 0 && (code & 0xff) != SQLITE_FULL ? g_strerror (reason)
+                                                           : sqlite3_errmsg (db));
   return FALSE;
 }
 
@@ -138,6 +152,38 @@ encore_db_end (EncoreDb *self, gboolean ok, GError **error)
 
 /* ---- opening */
 
+static gint64
+size_of (const char *path, const char *suffix)
+{
+  g_autofree char *name = g_strconcat (path, suffix, NULL);
+  struct stat st;
+
+  return lstat (name, &st) == 0 ? st.st_size : -1;
+}
+
+/* A database in a place where nothing can be written, that nobody has open: who has it open keeps
+ * its log beside it. */
+static gboolean
+cannot_change (const char *path)
+{
+  g_autofree char *dir = g_path_get_dirname (path);
+
+  return access (dir, W_OK) < 0 && (errno == EROFS || errno == EACCES) &&
+         size_of (path, "-wal") < 0 && size_of (path, "-journal") < 0;
+}
+
+/* SQLite wants to write beside a database even to read it, unless it is told that it need not. */
+static int
+open_immutable (const char *path, sqlite3 **db)
+{
+  g_autofree char *escaped = g_uri_escape_string (path, "/", FALSE);
+  g_autofree char *uri = g_strdup_printf ("file:%s?immutable=1", escaped);
+
+  return sqlite3_open_v2 (
+      uri, db, SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_READONLY,
+      NULL);
+}
+
 /* *CODE (out): of SQLite, when it fails. */
 static sqlite3 *
 open_connection (const char *path, gboolean read_only, gboolean small_blocks, int *code,
@@ -152,7 +198,8 @@ open_connection (const char *path, gboolean read_only, gboolean small_blocks, in
       "PRAGMA cell_size_check = ON",
       small_blocks ? "TRUNCATE" : "WAL", encore_mutant ("sync-normal") ? "NORMAL" : "FULL");
 
-  *code = sqlite3_open_v2 (path, &db, flags, NULL);
+  *code = read_only && cannot_change (path) ? open_immutable (path, &db)
+                                            : sqlite3_open_v2 (path, &db, flags, NULL);
   if (*code == SQLITE_OK) {
     sqlite3_extended_result_codes (db, 1);
     sqlite3_busy_timeout (db, BUSY_TIMEOUT_MS);
@@ -217,15 +264,6 @@ encore_db_is_sound (sqlite3 *db, gboolean thorough, gboolean *proven)
   return ok;
 }
 
-static gint64
-size_of (const char *path, const char *suffix)
-{
-  g_autofree char *name = g_strconcat (path, suffix, NULL);
-  struct stat st;
-
-  return lstat (name, &st) == 0 ? st.st_size : -1;
-}
-
 typedef enum { CHECK_NOTHING, CHECK_QUICKLY, CHECK_THOROUGHLY } Check;
 
 static Check
@@ -279,10 +317,13 @@ look_into (sqlite3 *db, const char *path, Check check, int code)
     return is_damage (code) && can_be_read (path) ? FOUND_DAMAGED : FOUND_UNREADABLE;
   if (!encore_db_is_sound (db, check == CHECK_THOROUGHLY, &proven))
     return proven ? FOUND_DAMAGED : FOUND_UNREADABLE;
-  if (!encore_schema_is_sound (db, check == CHECK_THOROUGHLY))
+  const EncoreSchemaState state = encore_schema_judge (db, check == CHECK_THOROUGHLY);
+  if (state == ENCORE_SCHEMA_DAMAGED)
     return can_be_read (path) ? FOUND_DAMAGED : FOUND_UNREADABLE;
+  /* what could not be checked is looked into at the next open */
   g_autofree char *suspect = g_strconcat (path, SUSPECT, NULL);
-  unlink (suspect);
+  if (state == ENCORE_SCHEMA_SOUND)
+    unlink (suspect);
   return FOUND_SOUND;
 }
 
@@ -302,6 +343,7 @@ open_or_renew (EncoreDb *self, const EncoreDbOptions *o, const char *path, GErro
     finding = FOUND_DAMAGED;
   if (self->writer != NULL && finding == FOUND_SOUND)
     return TRUE;
+  g_autofree char *why = g_strdup (self->writer != NULL ? sqlite3_errmsg (self->writer) : "");
   sqlite3_close (self->writer);
   self->writer = NULL;
   if (finding == FOUND_DAMAGED) {
@@ -311,8 +353,7 @@ open_or_renew (EncoreDb *self, const EncoreDbOptions *o, const char *path, GErro
     return self->writer != NULL;
   }
   if (local == NULL)
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
-                         "encore.db cannot be checked: the disk does not give it");
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "encore.db cannot be checked: %s", why);
   else
     g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;

@@ -67,28 +67,25 @@ encore_evict_one (EncoreCache *self, const char *id, EncoreStillFunc still, gint
                  id);
     return FALSE;
   }
-  gboolean ok = still (self, id);
-  if (!ok)
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "%s is not what it was any more", id);
-  ok = ok && encore_cache_drop (self, id, bytes, error);
+  const gboolean ok = still (self, id, error) && encore_cache_drop (self, id, bytes, error);
   close (unleased);
   return ok;
 }
 
 static gboolean
-is_ready (EncoreCache *self, const char *id)
+is_ready (EncoreCache *self, const char *id, GError **error)
 {
-  g_autoptr (EncoreEntryInfo) info = NULL;
-
-  return encore_cache_info (self, id, &info, NULL) && strcmp (info->id, id) == 0;
+  return encore_cache_row_says (self, "SELECT count (*) FROM entry WHERE id = ?1 AND state = 1", id,
+                                error);
 }
 
+/* Of the row itself, as the list of victims is: an alias of the same name must not hide it, or the
+ * list would have no end. */
 static gboolean
-is_ready_and_unpinned (EncoreCache *self, const char *id)
+is_ready_and_unpinned (EncoreCache *self, const char *id, GError **error)
 {
-  g_autoptr (EncoreEntryInfo) info = NULL;
-
-  return encore_cache_info (self, id, &info, NULL) && strcmp (info->id, id) == 0 && !info->pinned;
+  return encore_cache_row_says (
+      self, "SELECT count (*) FROM entry WHERE id = ?1 AND state = 1 AND pinned = 0", id, error);
 }
 
 gboolean
@@ -299,7 +296,7 @@ evict_to_size (EncoreCache *self, gint64 target, Eviction *work, GError **error)
   *work = (Eviction){.sql = BY_PRIO,
                      .enough = is_small_enough,
                      .target = target,
-                     .reason = "it was worth least when the limit was passed",
+                     .reason = "it was worth least when room was needed",
                      .decide = work->decide,
                      .data = work->data};
   return evict_somehow (self, work, error);
@@ -392,7 +389,11 @@ encore_evict_unjam (EncoreCache *self, GError **error)
     return FALSE;
   }
   encore_layout_give_reserve (self->layout);
-  const gboolean ok = evict_for_free (self, wanted, &work, error);
+  /* it tells of room and refuses all the same: a quota, or there are no inodes left */
+  const gboolean ok =
+      is_free_enough (self, wanted + UNJAM_BYTES)
+          ? evict_to_size (self, MAX (total_bytes (self) - UNJAM_BYTES, 0), &work, error)
+          : evict_for_free (self, wanted, &work, error);
   encore_layout_keep_reserve (self->layout);
   return ok;
 }
@@ -402,11 +403,13 @@ encore_cache_room_for (EncoreCache *self, gint64 bytes, GError **error)
 {
   const gint64 limit = self->options.max_size_bytes;
   const gint64 wanted = self->options.min_free_bytes + bytes;
+  /* what is announced may be anything, the song that comes of it is not larger than that */
+  const gint64 share = MIN (bytes, limit / ENCORE_ENTRY_SHARE);
   Eviction work = {.decide = log_decision};
 
-  if (limit > 0 && total_bytes (self) + bytes > limit &&
-      encore_cache_evict (self, MAX ((gint64) (limit * LOW_WATER) - bytes, 0), log_decision, NULL,
-                          error) < 0)
+  if (limit > 0 && total_bytes (self) + share > limit &&
+      encore_cache_evict (self, (gint64) (limit * LOW_WATER) - share, log_decision, NULL, error) <
+          0)
     return FALSE;
   if (is_free_enough (self, wanted))
     return TRUE;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -19,6 +20,7 @@
 #define QUARANTINED 8
 #define RESERVE "reserve"
 #define RESERVE_BYTES (2 * 1024 * 1024)
+#define SMALLEST_RESERVE_BYTES (256 * 1024) /* some transactions fit */
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static const char *const KINDS[ENCORE_N_KINDS] = {"opus", "audio"};
@@ -28,7 +30,8 @@ fail (GError **error, const char *what, const char *name)
 {
   const int saved = errno;
 
-  g_set_error (error, ENCORE_ERROR, saved == ENOSPC ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
+  g_set_error (error, ENCORE_ERROR,
+               saved == ENOSPC || saved == EDQUOT ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
                "%s %s: %s", what, name, g_strerror (saved));
   return FALSE;
 }
@@ -52,6 +55,19 @@ check_ours (const struct stat *st, const char *name, GError **error)
   if (st->st_mode & 022)
     return refuse (error, name, "can be written by others (chmod go-w)");
   return TRUE;
+}
+
+/* What leads to the cache may be links, a home directory often is; SQLite refuses them all.  */
+static void
+resolve_links (EncoreLayout *self)
+{
+  char *real = realpath (self->dir, NULL);
+
+  if (real == NULL)
+    return;
+  g_free (self->dir);
+  self->dir = g_strdup (real);
+  free (real);
 }
 
 /* NAME below PARENT is there and ours.  *MADE is set when it had to be made. */
@@ -146,9 +162,14 @@ encore_layout_keep_reserve (const EncoreLayout *self)
       st.st_size == RESERVE_BYTES)
     return;
   const int fd = openat (self->dirfd, RESERVE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  off_t bytes = RESERVE_BYTES;
   if (fd < 0)
     return;
-  if (posix_fallocate (fd, 0, RESERVE_BYTES) != 0) {
+  /* a smaller one rather than none: what was given up is taken by others at once */
+  while (bytes >= SMALLEST_RESERVE_BYTES &&
+         (ftruncate (fd, 0) < 0 || posix_fallocate (fd, 0, bytes) != 0))
+    bytes /= 2;
+  if (bytes < SMALLEST_RESERVE_BYTES) {
     g_debug ("store: no room for the reserve");
     unlinkat (self->dirfd, RESERVE, 0);
   }
@@ -201,6 +222,7 @@ encore_layout_open (const char *dir, gboolean read_only, GError **error)
   self->dirfd = open_dir (AT_FDCWD, self->dir, error);
   if (self->dirfd < 0)
     return NULL;
+  resolve_links (self);
   if (fstatvfs (self->dirfd, &vfs) == 0)
     self->block_bytes = vfs.f_bsize;
   if (!read_only && !make_all (self, made, error)) {

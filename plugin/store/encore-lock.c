@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/encore-error.h"
@@ -79,14 +80,39 @@ fetch_byte (const char *id)
   return (off_t) ((encore_id_hash (id) & G_GUINT64_CONSTANT (0x1fffffffffffffff)) << 1);
 }
 
+/* Two files of locks would exclude nobody. */
+static gboolean
+is_the_one_we_joined (const EncoreLocks *self, int fd)
+{
+  struct stat ours, st;
+
+  return self->users_fd < 0 || (fstat (self->users_fd, &ours) == 0 && fstat (fd, &st) == 0 &&
+                                ours.st_ino == st.st_ino && ours.st_dev == st.st_dev);
+}
+
+/* -1 with errno, ESTALE when the file is not there any more or another one. */
 static int
 open_locks (EncoreLocks *self, short type)
 {
-  const int fd = openat (self->dirfd, "locks", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  int fd = openat (self->dirfd, "locks", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
-  if (fd >= 0 || type != F_RDLCK || (errno != EROFS && errno != EACCES))
-    return fd;
-  return openat (self->dirfd, "locks", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0 && type == F_RDLCK && (errno == EROFS || errno == EACCES))
+    fd = openat (self->dirfd, "locks", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd >= 0 && !is_the_one_we_joined (self, fd)) {
+    close (fd);
+    fd = -1;
+    errno = ESTALE;
+  } else if (fd < 0 && errno == ENOENT && self->users_fd >= 0) {
+    errno = ESTALE;
+  }
+  return fd;
+}
+
+static const char *
+explain (int number)
+{
+  return number == ESTALE ? "the file locks was removed or replaced: end all that use the cache"
+                          : g_strerror (number);
 }
 
 static gboolean
@@ -324,7 +350,7 @@ encore_locks_acquire (EncoreLocks *self, const char *id, gint64 deadline_us,
   while ((fd = lock_byte (self, fetch_byte (id), F_WRLCK)) < 0) {
     if (errno != EAGAIN)
       g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "%s: cannot lock: %s", id,
-                   g_strerror (errno));
+                   explain (errno));
     if (errno != EAGAIN || !check_patience (id, deadline_us, cancellable, error)) {
       release_slot (self, slot);
       return NULL;

@@ -123,7 +123,8 @@ merge_alias (Rebuild *work, sqlite3_stmt *row, GError **error)
 {
   return encore_db_run (work->db, error,
                         "INSERT OR IGNORE INTO alias SELECT ?1, id FROM entry"
-                        " WHERE id = ?2 AND state = 1 AND id <> ?1",
+                        " WHERE id = ?2 AND state = 1"
+                        " AND NOT EXISTS (SELECT 1 FROM entry WHERE id = ?1 AND state = 1)",
                         "ss", encore_db_text (row, 0), encore_db_text (row, 1));
 }
 

@@ -5,6 +5,7 @@
 #include "store/encore-cache-private.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ finish_rows (const EncoreWork *work)
     if (!work->dry && (!encore_cache_remove_files (self, id, &bytes, &error) ||
                        !encore_cache_forget_row (self, id, &error))) {
       g_warning ("store: %s: %s", id, error->message);
+      encore_work_fail (work, id, 0, error->message);
       continue;
     }
     work->audit->stale_tmp++;
@@ -86,8 +88,10 @@ finish_tmp (const EncoreWork *work)
       work->audit->skipped++;
       continue;
     }
-    if (!work->dry && !encore_layout_remove_private (self->layout, name, &bytes))
+    if (!work->dry && !encore_layout_remove_private (self->layout, name, &bytes)) {
+      encore_work_fail (work, name, 0, g_strerror (errno));
       continue;
+    }
     work->audit->stale_tmp++;
     work->audit->tmp_bytes += bytes;
     encore_work_decide (work, name, TRUE, bytes, "it was temporary and its owner is gone");
@@ -127,4 +131,11 @@ encore_work_decide (const EncoreWork *work, const char *id, gboolean removed, gi
 {
   if (work->decide != NULL)
     work->decide (id, removed, bytes, reason, work->data);
+}
+
+void
+encore_work_fail (const EncoreWork *work, const char *id, gint64 bytes, const char *reason)
+{
+  work->audit->failed++;
+  encore_work_decide (work, id, FALSE, bytes, reason);
 }

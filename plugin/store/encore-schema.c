@@ -6,12 +6,14 @@
  * not there.
  *
  * Version 1 was never released.  2: first.  3: a clock that is lived, not told, and what aging and
- * the trimming of history look for.
+ * the trimming of history look for.  4: what is remembered beside the songs (encore-notes.h).
  *
  * A version is never changed once it was released: a new one gets a list of its own, and new
  * databases go through all of them. */
 #include "config.h"
 #include "store/encore-schema.h"
+
+#include <string.h>
 
 static const char *const CREATE_2[] = {
     "CREATE TABLE entry ("
@@ -42,8 +44,6 @@ static const char *const CREATE_2[] = {
     "CREATE INDEX entry_unfinished ON entry (state) WHERE state IN (0, 2)",
     "CREATE INDEX entry_top ON entry (access_count) WHERE state = 1",
     "CREATE INDEX entry_recent ON entry (last_access) WHERE state = 1",
-    /* to count the pinned ones without a look at every row */
-    "CREATE INDEX entry_pinned ON entry (pinned, state) WHERE pinned = 1",
     "CREATE TABLE alias (id TEXT NOT NULL PRIMARY KEY, target TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE total (k TEXT NOT NULL PRIMARY KEY, v ANY NOT NULL) STRICT, WITHOUT ROWID",
     "INSERT INTO total VALUES ('entries', 0), ('bytes', 0), ('plays', 0), ('L', 0.0), ('turn', 0)",
@@ -74,9 +74,43 @@ static const char *const MIGRATE_3[] = {
     NULL,
 };
 
+static const char *const MIGRATE_4[] = {
+    /* to count the pinned ones without a look at every row; some databases have had it before */
+    "CREATE INDEX IF NOT EXISTS entry_pinned ON entry (pinned, state) WHERE pinned = 1",
+    /* figures that all processes share; a missing row is 0 */
+    "CREATE TABLE note (k TEXT NOT NULL PRIMARY KEY, v INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE search ("
+    "  words TEXT NOT NULL,"       /* folded, one blank between them */
+    "  place INTEGER NOT NULL,"    /* from 0 */
+    "  asked_at INTEGER NOT NULL," /* Unix time */
+    "  id TEXT NOT NULL,"
+    "  title TEXT NOT NULL,"
+    "  duration_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY (words, place)) STRICT, WITHOUT ROWID",
+    "CREATE INDEX search_asked ON search (asked_at)",
+    "CREATE TABLE room ("
+    "  name TEXT NOT NULL PRIMARY KEY,"
+    "  chat INTEGER NOT NULL," /* the host's number */
+    "  position_ms INTEGER NOT NULL,"
+    "  sounding INTEGER NOT NULL," /* the first song had its turn */
+    "  paused INTEGER NOT NULL,"
+    "  loop INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE waiting ("
+    "  room TEXT NOT NULL,"
+    "  place INTEGER NOT NULL,"
+    "  id TEXT NOT NULL," /* empty: only words so far */
+    "  words TEXT NOT NULL,"
+    "  title TEXT NOT NULL,"
+    "  duration_ms INTEGER NOT NULL,"
+    "  user_name TEXT NOT NULL,"
+    "  PRIMARY KEY (room, place)) STRICT, WITHOUT ROWID",
+    NULL,
+};
+
 static const char *const *const VERSIONS[ENCORE_SCHEMA_VERSION + 1] = {
     [2] = CREATE_2,
     [3] = MIGRATE_3,
+    [4] = MIGRATE_4,
 };
 
 static gboolean
@@ -156,38 +190,69 @@ make_schema_text (void)
   return text;
 }
 
-/* The words' own check is a command of FTS5 that looks like a write. */
-static gboolean
-are_words_sound (sqlite3 *db)
+/* What could not be read proves something only when it is damage that SQLite tells; that somebody
+ * else has it locked, or that there is no memory, does not. */
+static EncoreSchemaState
+judge_failure (sqlite3 *db)
 {
-  const gboolean ok =
-      sqlite3_exec (db, "BEGIN; INSERT INTO words (words) VALUES ('integrity-check')", NULL, NULL,
-                    NULL) == SQLITE_OK;
-
-  sqlite3_exec (db, "ROLLBACK", NULL, NULL, NULL);
-  return ok;
+  switch (sqlite3_errcode (db) & 0xff) {
+  case SQLITE_ERROR: /* such as a virtual table that cannot be made */
+  case SQLITE_CORRUPT:
+  case SQLITE_NOTADB:
+  case SQLITE_FORMAT:
+    return ENCORE_SCHEMA_DAMAGED;
+  default:
+    return ENCORE_SCHEMA_UNKNOWN;
+  }
 }
 
-gboolean
-encore_schema_is_sound (sqlite3 *db, gboolean thorough)
+/* @missing is what SQL never answers. */
+static EncoreSchemaState
+judge_number (sqlite3 *db, const char *sql, gint64 expected, gint64 missing)
+{
+  const gint64 found = encore_db_number (db, sql, missing);
+
+  return found == expected  ? ENCORE_SCHEMA_SOUND
+         : found == missing ? judge_failure (db)
+                            : ENCORE_SCHEMA_DAMAGED;
+}
+
+/* The words' own check is a command of FTS5 that looks like a write. */
+static EncoreSchemaState
+judge_words (sqlite3 *db)
+{
+  const int code = sqlite3_exec (db, "BEGIN; INSERT INTO words (words) VALUES ('integrity-check')",
+                                 NULL, NULL, NULL);
+  const EncoreSchemaState state = code == SQLITE_OK ? ENCORE_SCHEMA_SOUND : judge_failure (db);
+
+  sqlite3_exec (db, "ROLLBACK", NULL, NULL, NULL);
+  return state;
+}
+
+EncoreSchemaState
+encore_schema_judge (sqlite3 *db, gboolean thorough)
 {
   const gint64 version = encore_db_number (db, "PRAGMA user_version", -1);
 
   if (version == 0) /* new; or not, and its first page is damaged */
-    return encore_db_number (db, "SELECT count (*) FROM sqlite_schema", -1) == 0;
+    return judge_number (db, "SELECT count (*) FROM sqlite_schema", 0, -1);
   if (version != ENCORE_SCHEMA_VERSION)
-    return TRUE; /* refused or migrated */
+    return ENCORE_SCHEMA_SOUND; /* refused or migrated */
   g_autofree char *expected = make_schema_text ();
   g_autofree char *found = read_text (db, SCHEMA_TEXT);
   if (expected == NULL)
-    return TRUE; /* no memory: nothing is proven */
-  return g_strcmp0 (expected, found) == 0 &&
-         encore_db_number (db,
-                           "SELECT count (*) = 7 AND sum (k IN ('entries', 'bytes', 'plays', 'L',"
-                           " 'turn', 'lived', 'seen') AND typeof (v) IN ('integer', 'real')) = 7"
-                           " FROM total",
-                           0) == 1 &&
-         (!thorough || are_words_sound (db));
+    return ENCORE_SCHEMA_UNKNOWN; /* no memory */
+  if (found == NULL)
+    return judge_failure (db);
+  if (strcmp (expected, found) != 0)
+    return ENCORE_SCHEMA_DAMAGED;
+  const EncoreSchemaState totals =
+      judge_number (db,
+                    "SELECT count (*) = 7 AND coalesce (sum (k IN ('entries', 'bytes', 'plays',"
+                    " 'L', 'turn', 'lived', 'seen') AND typeof (v) IN ('integer', 'real')), 0) = 7"
+                    " FROM total",
+                    1, -1);
+  return totals == ENCORE_SCHEMA_SOUND && thorough ? judge_words (db) : totals;
 }
 
 gboolean

@@ -69,12 +69,13 @@ tool_stats (const ToolCall *call)
 static void
 print_line (const EncoreEntryInfo *info)
 {
+  g_autofree char *id = tool_printable (info->id);
   g_autofree char *title = tool_printable (info->title);
   g_autofree char *length = tool_length (info->duration_ms);
   g_autofree char *size =
       g_format_size_full (info->opus_bytes + info->src_bytes, G_FORMAT_SIZE_IEC_UNITS);
 
-  printf ("%-12s %7s %10s %6" G_GINT64_FORMAT " plays %s %s\n", info->id, length, size,
+  printf ("%-12s %7s %10s %6" G_GINT64_FORMAT " plays %s %s\n", id, length, size,
           info->access_count, info->pinned ? "pinned" : "      ", title);
 }
 

@@ -27,6 +27,7 @@ typedef enum {
   ACCESS_READ,
   ACCESS_WRITE,
   ACCESS_WRITE_UNLESS_DRY, /* dry: to read */
+  ACCESS_REPAIR,           /* the same; what is unfinished is left to it */
   ACCESS_MAKE_UNLESS_DRY,  /* dry: to read, and no cache at all will do */
   ACCESS_REBUILD,          /* nobody else may use it */
 } Access;
@@ -52,7 +53,7 @@ static const Verb VERBS[] = {
     {"info", "ID [--json]", tool_info, ACCESS_READ, OPTION_JSON, 1, 1, FALSE},
     {"pin", "ID", tool_pin, ACCESS_WRITE, 0, 1, 1, FALSE},
     {"unpin", "ID", tool_unpin, ACCESS_WRITE, 0, 1, 1, FALSE},
-    {"repair", "[--dry-run]", tool_repair, ACCESS_WRITE, OPTION_DRY, 0, 0, FALSE},
+    {"repair", "[--dry-run]", tool_repair, ACCESS_REPAIR, OPTION_DRY, 0, 0, FALSE},
     {"rebuild", "", tool_rebuild, ACCESS_REBUILD, 0, 0, 0, FALSE},
     {"fetch", "URL... [--force]", tool_fetch, ACCESS_WRITE, OPTION_FORCE, 1, G_MAXINT, FALSE},
     {"verify", "[ID...] [--full] [--dry-run] [--json]", tool_verify, ACCESS_WRITE_UNLESS_DRY,
@@ -242,9 +243,9 @@ tell_progress (guint done, guint total, gpointer data)
 static int
 run_verb (const Verb *verb, Line *line)
 {
-  const gboolean dry =
-      (verb->access == ACCESS_WRITE_UNLESS_DRY || verb->access == ACCESS_MAKE_UNLESS_DRY) &&
-      line->call.dry;
+  const gboolean dry = (verb->access == ACCESS_WRITE_UNLESS_DRY || verb->access == ACCESS_REPAIR ||
+                        verb->access == ACCESS_MAKE_UNLESS_DRY) &&
+                       line->call.dry;
   const gboolean needs_none = dry && verb->access == ACCESS_MAKE_UNLESS_DRY;
   const EncoreConfig *values = line->values;
   const EncoreCacheOptions options = {.dir = line->dir,
@@ -254,6 +255,7 @@ run_verb (const Verb *verb, Line *line)
                                       .policy = values->evict,
                                       .read_only = verb->access == ACCESS_READ || dry,
                                       .rebuild = verb->access == ACCESS_REBUILD,
+                                      .audits = verb->access == ACCESS_REPAIR,
                                       .progress = tell_progress};
   g_autoptr (EncoreCache) cache = NULL;
   g_autoptr (GError) error = NULL;

@@ -43,6 +43,14 @@ tool_repair (const ToolCall *call)
           " bytes freed\n",
           audit.checked, found, call->dry ? "to put right" : "put right",
           audit.orphan_bytes + audit.mismatch_bytes + audit.tmp_bytes);
+  if (audit.skipped > 0)
+    printf ("%" G_GINT64_FORMAT " are being played, fetched or removed and were passed over\n",
+            audit.skipped);
+  if (audit.failed > 0) {
+    fprintf (stderr, "encore-cache: %" G_GINT64_FORMAT " could not be looked at or put right\n",
+             audit.failed);
+    return EXIT_FAILED;
+  }
   return found > 0 ? EXIT_FOUND : EXIT_CLEAN;
 }
 
@@ -83,8 +91,12 @@ tool_evict (const ToolCall *call)
   const gint64 limit = call->to_bytes >= 0        ? call->to_bytes
                        : stats.max_size_bytes > 0 ? stats.max_size_bytes
                                                   : G_MAXINT64;
-  if (stats.bytes <= limit)
+  if (stats.bytes > limit)
+    fputs ("encore-cache: what is left is pinned, playing, queued or fetched\n", stderr);
+  else if (stats.free_bytes < limits->min_free_bytes)
+    fputs ("encore-cache: the disk of the cache has less than min_free left all the same\n",
+           stderr);
+  else
     return EXIT_CLEAN;
-  fputs ("encore-cache: what is left is pinned, playing, queued or fetched\n", stderr);
   return EXIT_FAILED;
 }

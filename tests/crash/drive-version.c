@@ -106,16 +106,16 @@ drive_run_version (Drive *drive)
 
   for (int round = 0; round < drive->rounds && drive_violations () == 0; round++) {
     start_all (drive, pids, (drive->seed + round) * 100);
-    change (drive, "PRAGMA user_version = 4");
-    expect_refusal (drive, "a newer Encore (version 4");
+    change (drive, "PRAGMA user_version = 5");
+    expect_refusal (drive, "a newer Encore (version 5");
     expect_progress (drive);
     change (drive, "PRAGMA user_version = 2");
     expect_refusal (drive, "an older Encore is using the cache");
     expect_progress (drive);
     kill_all (drive, pids);
-    change (drive, "PRAGMA user_version = 4");
-    expect_refusal (drive, "a newer Encore (version 4");
-    change (drive, "PRAGMA user_version = 3;" DRIVE_DOWNGRADE);
+    change (drive, "PRAGMA user_version = 5");
+    expect_refusal (drive, "a newer Encore (version 5");
+    change (drive, "PRAGMA user_version = 4;" DRIVE_DOWNGRADE);
     drive_recover_and_check (drive); /* migrates what the killed ones left */
   }
   printf ("# versions: %d rounds, %d processes beside another version, %d acknowledged\n",

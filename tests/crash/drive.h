@@ -57,7 +57,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Template, template_free)
 
 /* SQL: schema version 2, which had less. */
 #define DRIVE_DOWNGRADE \
-  "DROP INDEX entry_lived; DROP INDEX entry_history; ALTER TABLE entry DROP COLUMN lived_at;" \
+  "DROP TABLE note; DROP TABLE search; DROP TABLE room; DROP TABLE waiting;" \
+  "DROP INDEX entry_pinned; DROP INDEX entry_lived; DROP INDEX entry_history; ALTER TABLE entry " \
+  "DROP COLUMN lived_at;" \
   "DELETE FROM total WHERE k IN ('lived', 'seen'); PRAGMA user_version = 2"
 
 /* drive-version.c */

@@ -4,7 +4,8 @@
 
     site.py MEDIA-DIR      prints "READY http://127.0.0.1:PORT"; ends with its standard input
 
-GET  /resolve/video/ID  /resolve/search/WORDS  /media/ID/ITAG  /hls/ID/NAME  /thumb/ID  /stats
+GET  /resolve/video/ID  /resolve/search/WORDS  /resolve/playlist/ID  /media/ID/ITAG  /hls/ID/NAME
+     /thumb/ID  /stats
 POST /faults  {"media/ID/251": {"status": 403, "times": 1}}     POST /reset
 
 A fault belongs to a path, or to all that begin like it ("media/*").  Of every kind of path:
@@ -45,6 +46,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 sys.dont_write_bytecode = True
 from catalogue import TYPES, Catalogue  # noqa: E402
+from playlists import playlist  # noqa: E402
 
 RANGES_MAX = 200
 catalogue = Catalogue(sys.argv[1])
@@ -147,6 +149,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(catalogue.video(parts[2], next_resolve(parts[2]), fault))
         if parts[:2] == ['resolve', 'search']:
             return self.answer(catalogue.search('/'.join(parts[2:])))
+        if parts[:2] == ['resolve', 'playlist']:
+            return self.answer(playlist(parts[2], catalogue.all['videos']))
         if parts[0] in ('media', 'hls') and len(parts) == 3:
             return self.media(key, parts, fault)
         if parts[0] == 'thumb':

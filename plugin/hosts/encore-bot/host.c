@@ -360,15 +360,16 @@ host_new (GKeyFile *config, GError **error)
 {
   static const char *const bot_keys[] = {"prefix", "plugin", "admins", "djs", NULL};
   static const char *const console_keys[] = {"voice", "room", NULL};
+  g_autofree char *voice_spec = get_or (config, "console", "voice", "null");
 
   if (!check_keys (config, "bot", bot_keys, error) ||
-      !check_keys (config, "console", console_keys, error))
+      !check_keys (config, "console", console_keys, error) || !voice_check (voice_spec, error))
     return NULL;
   g_autoptr (Host) self = g_new0 (Host, 1);
   self->config = config;
   self->prefix = get_or (config, "bot", "prefix", "?");
   self->room = get_or (config, "console", "room", "console");
-  self->voice_spec = get_or (config, "console", "voice", "null");
+  self->voice_spec = g_steal_pointer (&voice_spec);
   self->admins = get_names (config, "admins", "operator");
   if (self->admins == NULL)
     self->admins = g_new0 (char *, 1);

@@ -10,6 +10,7 @@
 #include <ogg/ogg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FRAME_SAMPLES 960
 #define SILENCE "\xf8\xff\xfe"
@@ -193,23 +194,51 @@ send_speaker (Voice *self, const void *packet, gsize len)
 
 /* ---- all */
 
+static gboolean
+check_file (const char *path, GError **error)
+{
+  g_autofree char *dir = g_path_get_dirname (path);
+
+  if (*path != '\0' && !g_file_test (path, G_FILE_TEST_IS_DIR) && access (dir, W_OK | X_OK) == 0)
+    return TRUE;
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+               "voice = 'file:%s' names no file that can be written", path);
+  return FALSE;
+}
+
+gboolean
+voice_check (const char *spec, GError **error)
+{
+  if (strcmp (spec, "null") == 0 || strcmp (spec, "speaker") == 0)
+    return TRUE;
+  if (g_str_has_prefix (spec, "file:"))
+    return check_file (spec + strlen ("file:"), error);
+  if (g_str_has_prefix (spec, "rtp://")) {
+    g_autoptr (GSocketConnectable) where =
+        g_network_address_parse (spec + strlen ("rtp://"), 5004, error);
+    if (where == NULL)
+      g_prefix_error (error, "voice = '%s': ", spec);
+    return where != NULL;
+  }
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               "voice = '%s' is none of null, file:PATH.opus, rtp://HOST:PORT, speaker", spec);
+  return FALSE;
+}
+
 Voice *
 voice_new (const char *spec, GError **error)
 {
   g_autoptr (Voice) self = g_new0 (Voice, 1);
-  gboolean ok = FALSE;
+  gboolean ok = TRUE;
 
-  if (strcmp (spec, "null") == 0)
-    ok = TRUE;
-  else if (g_str_has_prefix (spec, "file:"))
+  if (!voice_check (spec, error))
+    return NULL;
+  if (g_str_has_prefix (spec, "file:"))
     ok = open_file (self, spec + strlen ("file:"), error);
   else if (g_str_has_prefix (spec, "rtp://"))
     ok = open_rtp (self, spec + strlen ("rtp://"), error);
   else if (strcmp (spec, "speaker") == 0)
     ok = open_speaker (self, error);
-  else
-    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                 "voice = '%s' is none of null, file:PATH.opus, rtp://HOST:PORT, speaker", spec);
   return ok ? g_steal_pointer (&self) : NULL;
 }
 

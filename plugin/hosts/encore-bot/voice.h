@@ -6,6 +6,8 @@
 
 typedef struct Voice Voice;
 
+/* voice_check: can SPEC be one, as far as that is known without opening it? */
+gboolean voice_check (const char *spec, GError **error);
 /* voice_new: SPEC is "null", "file:PATH.opus", "rtp://HOST:PORT" or "speaker".  NULL with ERROR. */
 Voice *voice_new (const char *spec, GError **error);
 /* Ends the file, closes the socket. */

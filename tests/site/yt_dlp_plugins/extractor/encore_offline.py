@@ -38,7 +38,12 @@ class OfflineIE(YoutubeIE, plugin_name='encore'):
 
 class OfflineTabIE(YoutubeTabIE, plugin_name='encore'):
     def _real_extract(self, url):
-        raise ExtractorError('The playlist does not exist.', expected=True)
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
+        list_id = query.get('list', ['none'])[0]
+        found = ask(self, f'resolve/playlist/{list_id}', list_id)
+        songs = [self.url_result(f'https://www.youtube.com/watch?v={song["id"]}', YoutubeIE, song['id'],
+                                 song['title'], duration=song.get('duration')) for song in found['songs']]
+        return self.playlist_result(songs, list_id, found['title'])
 
 
 class OfflineSearchIE(YoutubeSearchIE, plugin_name='encore'):

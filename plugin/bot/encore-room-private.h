@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A room from within, for the files that make it up: encore-room.c (the state machine),
+ * encore-room-act.c (what people do), encore-room-ahead.c (what follows), encore-keeper.c (what
+ * outlives a restart).  Control thread only. */
+#pragma once
+
+#include "bot/encore-room.h"
+
+G_BEGIN_DECLS
+
+struct EncoreRoom {
+  EncorePlugin *plugin;
+  bot_id id;    /* the voice room; key of the table */
+  bot_id voice; /* 0: the host ended it */
+  bot_id chat;  /* where news of this room are told */
+  EncoreVoice *ring;
+  EncorePlayer *player;
+  EncoreQueue *queue;
+  EncoreTrack *current; /* (nullable) being prepared or sounding */
+  guint song;           /* the player's number for CURRENT; 0: still preparing */
+  EncoreTrack *next;    /* (not owned) head of the queue, given to the player */
+  guint next_song;      /* its number; 0: none given */
+  gboolean paused;
+  EncoreLoop loop;
+  GPtrArray *history; /* EncoreListed, newest first */
+  GSource *idle;      /* leaves the voice room when it fires */
+  gboolean hold;      /* the next song begins paused: the one that was broken off was */
+  guint passed_over;  /* songs in a row that were dropped since the site refuses us */
+  gboolean unsaved;   /* changed since the keeper last took it down */
+  guint tracks;       /* our share of plugin->tracks */
+};
+
+#define say(self, ...) encore_host_reply ((self)->plugin->host, (self)->chat, 0, __VA_ARGS__)
+
+/* Takes the next song of the queue, or falls silent. */
+void encore_room_advance (EncoreRoom *self);
+/* Keeps the plugin's idea of what is still to do; after every change of the queue. */
+void encore_room_count_tracks (EncoreRoom *self);
+/* Playing never removes a cached song; the log says so, since other bots do it differently. */
+void encore_room_finish_current (EncoreRoom *self, const char *why);
+/* The cache's answer for TRACK.  @play: it is its turn, so it counts.  (transfer full) (nullable):
+ * NULL on a miss. */
+EncoreHandle *encore_room_look_up (EncoreRoom *self, EncoreTrack *track, gboolean play);
+void encore_room_fetch (EncoreRoom *self, EncoreTrack *track);
+void encore_room_search (EncoreRoom *self, EncoreTrack *track);
+/* A queued song is looked up once: people see its title, and it stays in the cache until its turn.
+ */
+void encore_room_learn (EncoreRoom *self, EncoreTrack *track);
+
+/* encore-room-ahead.c */
+/* Gives the player what follows without a gap, and fetches the songs whose turn is near. */
+void encore_room_look_ahead (EncoreRoom *self);
+/* The same in all other rooms, where a song may have waited for one of this room. */
+void encore_room_look_ahead_elsewhere (EncoreRoom *self);
+void encore_room_forget_next (EncoreRoom *self);
+/* encore_room_put_off: TRACK, fetched before its turn, failed with ERROR.  Returns: TRUE: it waits
+ * for its turn all the same, since this may have passed by then. */
+gboolean encore_room_put_off (EncoreRoom *self, EncoreTrack *track, const GError *error);
+
+G_END_DECLS
