@@ -76,4 +76,23 @@ wait $pid
 alive=
 for child in $children; do kill -0 "$child" 2>/dev/null && alive="$alive $child"; done
 [ -n "$children" ] && [ -z "$alive" ]; ok $? "and yt-dlp with it"
+
+# -- SIGKILL: the next process goes on with what is there
+faults '{"media/-quietAAAAA/251": {"rate": 20000}, "media/-quietAAAAA/140": {"rate": 20000}}'
+"$tool" --config "$dir/bot.conf" fetch -- -quietAAAAA >"$dir/out" 2>"$dir/err" &
+pid=$!
+kept () { cat "$dir"/cache/partial/* 2>/dev/null | wc -c; }
+for _ in $(seq 400); do [ "$(kept)" -ge 40000 ] && break; sleep 0.05; done
+kill -KILL $pid
+wait $pid 2>/dev/null
+kept=$(kept)
+curl -s -X POST "$url/reset" >/dev/null
+cache fetch -- -quietAAAAA
+[ $? = 0 ] && [ "$kept" -ge 40000 ] && [ "$(stat_of media/-quietAAAAA/251 requests)" = 1 ] && [[ "$(stat_of media/-quietAAAAA/251 ranges)" = "['bytes=$((kept - 4096))-"* ]]
+ok $? "SIGKILL: the next fetch asks for the rest"
+[ "$(kept)" = 0 ] && cache verify --full; ok $? "and has it whole"
+
+# -- a yt-dlp that stays
+cache --set resolver=worker fetch aacOnlyAAAA keptAAAAAAA shortAAAAAA
+[ $? = 0 ] && [ "$(grep -c '^fetched ' "$dir/out")" = 3 ] && [ -z "$(pgrep -f "$dir/cache/resolver")" ]; ok $? "with a yt-dlp that stays as long as there are songs"
 finish bot

@@ -27,6 +27,8 @@ static const char *const SANDBOX_CHOICES[] = {"none", "bwrap", NULL};
 
 /* EncoreDownloadWay */
 static const char *const DOWNLOAD_CHOICES[] = {"auto", "ytdlp", NULL};
+/* EncoreSources: each has what those before it have */
+static const char *const SOURCES_CHOICES[] = {"youtube", "http", "any", NULL};
 static const char *const RESOLVER_CHOICES[] = {"process", "worker", NULL};
 
 static const EncoreOption OPTIONS[] = {
@@ -106,6 +108,9 @@ static const EncoreOption OPTIONS[] = {
      "ytdlp (always yt-dlp)"},
     {"allow_private", ENCORE_OPTION_BOOL, AT (allow_private), "no", 0, 0, NULL,
      "Download from addresses of this machine and of private networks, too; for tests"},
+    {"sources", ENCORE_OPTION_ENUM, AT (sources), "youtube", 0, 0, SOURCES_CHOICES,
+     "Whose links people may give: youtube, http (also addresses of sound files), any (also every "
+     "site that yt-dlp knows)"},
     {"resolver", ENCORE_OPTION_ENUM, AT (resolver), "process", 0, 0, RESOLVER_CHOICES,
      "Who asks the site what a song is: process (a yt-dlp each time), worker (a yt-dlp that stays, "
      "which answers at once)"},

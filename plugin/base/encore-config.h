@@ -22,6 +22,7 @@ typedef enum {
 
 typedef enum { ENCORE_DOWNLOAD_AUTO, ENCORE_DOWNLOAD_YTDLP } EncoreDownloadWay;
 typedef enum { ENCORE_SANDBOX_NONE, ENCORE_SANDBOX_BWRAP } EncoreSandboxWay;
+typedef enum { ENCORE_SOURCES_YOUTUBE, ENCORE_SOURCES_HTTP, ENCORE_SOURCES_ANY } EncoreSources;
 typedef enum { ENCORE_RESOLVER_PROCESS, ENCORE_RESOLVER_WORKER } EncoreResolverWay;
 
 /* The values.  Strings are owned, never NULL. */
@@ -60,6 +61,7 @@ typedef struct {
   gint64 warm_budget_bytes;      /* a day; 0: no limit */
   int download;                  /* EncoreDownloadWay */
   gboolean allow_private;
+  int sources;  /* EncoreSources */
   int resolver; /* EncoreResolverWay */
   gint64 resolver_idle_ms;
   char *rename; /* "play=p,skip=next" */

@@ -297,6 +297,8 @@ encore_media_id_to_stem (const EncoreMediaId *id)
 char *
 encore_media_id_to_url (const EncoreMediaId *id)
 {
+  if (strcmp (id->source, YOUTUBE) != 0)
+    return NULL;
   return g_strconcat ("https://www.youtube.com/watch?v=", id->id, NULL);
 }
 

@@ -36,7 +36,8 @@ gboolean encore_media_id_from_stem (const char *stem, EncoreMediaId *out);
 gboolean encore_id_is_stem (const char *text);
 
 /* Returns: (transfer full): "youtube:ID" / "encore://youtube/ID" / the stem / the one URL that may be
- * handed to yt-dlp, "https://www.youtube.com/watch?v=ID". */
+ * handed to yt-dlp, "https://www.youtube.com/watch?v=ID"; NULL for other sources, whose hash does
+ * not tell it. */
 char *encore_media_id_to_text (const EncoreMediaId *id);
 char *encore_media_id_to_uri (const EncoreMediaId *id);
 char *encore_media_id_to_stem (const EncoreMediaId *id);

@@ -214,7 +214,7 @@ encore_command_resolve (EncorePlugin *plugin, const EncoreRequest *request, cons
   }
   if (g_str_has_prefix (text, "youtube:"))
     return encore_media_id_from_youtube (text + strlen ("youtube:"), out);
-  return encore_media_id_from_user (text, out);
+  return encore_fetch_link (plugin->fetch, text, out);
 }
 
 static void

@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/encore-weblink.h"
 #include "fetch/encore-partial.h"
 #include "fetch/encore-ytdlp.h"
 
+#define TITLE_MAX 200
 #define RESOLVES \
   2 /* an address may have expired; a second one that is refused will not get better */
 
@@ -19,6 +22,7 @@ encore_download_clear (EncoreDownload *self)
 {
   g_clear_pointer (&self->title, g_free);
   g_clear_pointer (&self->artist, g_free);
+  g_clear_pointer (&self->url, g_free);
   g_clear_pointer (&self->live_status, g_free);
   g_clear_pointer (&self->growing, g_free);
   g_clear_pointer (&self->file, g_free);
@@ -124,10 +128,57 @@ encore_download_by_http (const EncoreDownloadSpec *spec, EncoreDownload *out, GE
 }
 
 gboolean
-encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+encore_download_is_direct (const EncoreMediaId *id)
+{
+  return strcmp (id->source, ENCORE_SOURCE_HTTP) == 0;
+}
+
+/* A sound file on the web has no other name than its own. */
+static char *
+make_title (const char *url)
+{
+  g_autofree char *path = g_strndup (url, strcspn (url, "?#"));
+  g_autofree char *name = g_path_get_basename (path);
+  g_autofree char *plain = g_uri_unescape_string (name, NULL);
+  char *dot = strrchr (plain != NULL ? plain : name, '.');
+
+  if (dot != NULL && encore_weblink_is_audio (url))
+    *dot = '\0';
+  return encore_ytdlp_clean (plain != NULL ? plain : name, TITLE_MAX);
+}
+
+static gboolean
+download_direct (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+{
+  out->id = *spec->id;
+  out->has_meta = TRUE;
+  out->meta_us = g_get_monotonic_time ();
+  out->title = make_title (spec->url);
+  out->artist = g_strdup ("");
+  out->url = g_strdup (spec->url);
+  out->media = (EncoreMedia){.plain = TRUE,
+                             .url = g_strdup (spec->url),
+                             .format_id = g_strdup ("file"),
+                             .ext = g_strdup ("bin")};
+  if (out->changed != NULL)
+    out->changed (out->data);
+  return encore_download_by_http (spec, out, error);
+}
+
+/* By whichever way. */
+static gboolean
+download_any (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
 {
   g_autofree char *text = encore_media_id_to_text (spec->id);
 
+  g_autofree char *known = encore_media_id_to_url (spec->id);
+  if (known == NULL && spec->url == NULL) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND,
+                 "the address of %s is not known any more: its link must be given again", text);
+    return FALSE;
+  }
+  if (encore_download_is_direct (spec->id))
+    return download_direct (spec, out, error);
   for (int i = 0; i < RESOLVES && spec->config->download == ENCORE_DOWNLOAD_AUTO; i++) {
     g_autoptr (GError) local = NULL;
     if (!encore_ytdlp_resolve (spec, out, error))
@@ -150,4 +201,18 @@ encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *out, GError
   if (spec->partial_dir != NULL)
     encore_partial_drop (spec->partial_dir, spec->id);
   return TRUE;
+}
+
+gboolean
+encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (download_any (spec, out, &local))
+    return TRUE;
+  /* whoever gives the link of a server of his own must not make us leave YouTube alone */
+  if (spec->url != NULL && g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_THROTTLED))
+    local->code = ENCORE_ERROR_FORBIDDEN;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }

@@ -18,8 +18,8 @@ G_BEGIN_DECLS
 typedef struct {
   EncoreMediaId id; /* as the site answered */
   gboolean has_meta;
-  char *title, *artist;
-  gint64 duration_ms; /* 0: unknown */
+  char *title, *artist, *url; /* (nullable) */
+  gint64 duration_ms;         /* 0: unknown */
   char *live_status;
   EncoreMedia media;      /* when it was only resolved */
   gint64 announced_bytes; /* 0: unknown */
@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
   const EncoreConfig *config;
   const EncoreMediaId *id;
+  const char *url;         /* (nullable): of what is not on YouTube, encore_weblink_parse() */
   const char *dir;         /* empty and private */
   const char *ytdlp_cache; /* what yt-dlp keeps from one run to the next */
   const char *partial_dir; /* (nullable) for downloads that break off, on the same file system */
@@ -53,6 +54,9 @@ typedef struct {
  * option download=ytdlp always by yt-dlp.  Success is a file of the announced size, never an exit
  * code alone; whether it is music is to be found out by its decoding. */
 gboolean encore_download_run (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
+
+/* encore_download_is_direct: is ID a file on the web, for which nobody need be asked? */
+gboolean encore_download_is_direct (const EncoreMediaId *id);
 
 /* encore_download_by_ytdlp: yt-dlp writes the file: knows every kind of site.  DIR must be empty.
  * Success is its own "done" line. */

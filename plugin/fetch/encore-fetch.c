@@ -11,9 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/encore-weblink.h"
+#include "fetch/encore-job.h"
 #include "fetch/encore-lookup.h"
 #include "fetch/encore-manners.h"
 
+#define LINKS_MAX 10000 /* songs that wait in all rooms, and more */
 #define TELL_US (G_USEC_PER_SEC / 4)
 
 typedef struct {
@@ -40,6 +43,8 @@ struct EncoreFetch {
   EncoreHttp *http;
   EncoreWorker *worker; /* (nullable) */
   GMutex mutex;
+  GHashTable *links;   /* text -> address, of what is not on YouTube */
+  GQueue link_order;   /* its keys, the oldest first */
   GHashTable *flights; /* text -> Flight */
   GThreadPool *flight_pool, *search_pool;
   GCancellable *closing;
@@ -224,6 +229,55 @@ block_sigpipe (void)
   pthread_sigmask (SIG_BLOCK, &pipe_only, NULL);
 }
 
+/* ---- links */
+
+/* Returns: (transfer full) (nullable): what was given as a link. */
+static char *
+find_address (EncoreFetch *self, const EncoreMediaId *id)
+{
+  g_autofree char *text = encore_media_id_to_text (id);
+
+  g_mutex_lock (&self->mutex);
+  char *address = g_strdup (g_hash_table_lookup (self->links, text));
+  g_mutex_unlock (&self->mutex);
+  return address;
+}
+
+static void
+remember_address (EncoreFetch *self, const EncoreMediaId *id, const char *address)
+{
+  char *text = encore_media_id_to_text (id);
+
+  g_mutex_lock (&self->mutex);
+  if (g_hash_table_contains (self->links, text)) {
+    g_free (text);
+  } else {
+    g_hash_table_insert (self->links, text, g_strdup (address));
+    g_queue_push_tail (&self->link_order, text);
+  }
+  if (self->link_order.length > LINKS_MAX)
+    g_hash_table_remove (self->links, g_queue_pop_head (&self->link_order));
+  g_mutex_unlock (&self->mutex);
+}
+
+gboolean
+encore_fetch_link (EncoreFetch *self, const char *text, EncoreMediaId *out)
+{
+  const int sources = self->config->sources;
+
+  if (encore_media_id_from_user (text, out))
+    return TRUE;
+  g_autofree char *address = sources != ENCORE_SOURCES_YOUTUBE ? encore_weblink_parse (text) : NULL;
+  if (address == NULL)
+    return FALSE;
+  const gboolean is_file = sources == ENCORE_SOURCES_HTTP || encore_weblink_is_audio (address);
+  encore_weblink_to_id (is_file ? ENCORE_SOURCE_HTTP : ENCORE_SOURCE_WEB, address, out);
+  remember_address (self, out, address);
+  return TRUE;
+}
+
+/* ---- flying */
+
 /* Worker: the flight leaves the table before its waiters are told, so that none can join too late.
  */
 static void
@@ -231,7 +285,9 @@ fly (gpointer data, gpointer user_data)
 {
   Flight *flight = data;
   EncoreFetch *self = user_data;
+  g_autofree char *address = find_address (self, &flight->id);
   const EncoreJob job = {.cache = self->cache,
+                         .url = address,
                          .config = self->config,
                          .http = self->http,
                          .worker = self->worker,
@@ -446,6 +502,7 @@ encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
   }
   g_mutex_init (&self->mutex);
   self->flights = g_hash_table_new (g_str_hash, g_str_equal);
+  self->links = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->closing = g_cancellable_new ();
   self->flight_pool = g_thread_pool_new (fly, self, config->jobs, FALSE, NULL);
   self->search_pool = g_thread_pool_new (search, self, 1, FALSE, NULL);
@@ -469,6 +526,8 @@ encore_fetch_free (EncoreFetch *self)
   g_thread_pool_free (self->flight_pool, FALSE, TRUE);
   g_thread_pool_free (self->search_pool, FALSE, TRUE);
   g_hash_table_unref (self->flights);
+  g_hash_table_unref (self->links);
+  g_queue_clear (&self->link_order);
   g_object_unref (self->closing);
   encore_worker_free (self->worker);
   encore_http_free (self->http);

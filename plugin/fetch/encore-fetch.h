@@ -63,6 +63,11 @@ EncoreWaiter *
 encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
                    EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data);
 
+/* encore_fetch_link: the song that TEXT (untrusted) is a link of: of YouTube always, and of what
+ * the option sources allows; such an address is remembered for encore_fetch_song(), but not by the
+ * next process.  Returns: FALSE: it is none; words, for example. */
+gboolean encore_fetch_link (EncoreFetch *self, const char *text, EncoreMediaId *out);
+
 /* One hit of a search. */
 typedef struct {
   EncoreMediaId id;

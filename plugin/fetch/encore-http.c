@@ -26,6 +26,9 @@
 #define BACK_OFF_MS 100
 #define MAX_CONNECTIONS 4 /* of a line */
 #define MAGIC_BYTES 16
+/* Expired for long; it makes cookies be kept.  (What CURLOPT_COOKIEFILE takes for that is leaked by
+ * curl_easy_reset() of libcurl 7.88.) */
+#define OLD_COOKIE ".invalid\tTRUE\t/\tFALSE\t1\told\told"
 #define OVERLAP_BYTES 4096 /* of what was there before, asked for again: is it the same file? */
 
 typedef struct {
@@ -44,15 +47,16 @@ typedef struct {
   const EncoreConfig *config;
   const EncoreHttpSpec *spec;
   Line *line;
-  gint64 at, total;               /* bytes that are good, and of all; 0: unknown */
-  gint64 known;                   /* bytes that were in the file at the beginning */
-  gint64 end;                     /* of this answer's bytes, 0: unknown */
-  gint64 heard_us;                /* when the last byte came, or the request began */
-  gboolean judged, wanted;        /* the answer; its body */
-  gboolean stalled;               /* the request was ended for that */
-  long status;                    /* of the answer, 0: there was none */
-  char refused[INET6_ADDRSTRLEN]; /* address that was not connected to */
-  GError *error;                  /* final: trying again is no use */
+  gint64 at, total;                 /* bytes that are good, and of all; 0: unknown */
+  gint64 limited_us, limited_bytes; /* since when so many came, for rate_limit */
+  gint64 known;                     /* bytes that were in the file at the beginning */
+  gint64 end;                       /* of this answer's bytes, 0: unknown */
+  gint64 heard_us;                  /* when the last byte came, or the request began */
+  gboolean judged, wanted;          /* the answer; its body */
+  gboolean stalled;                 /* the request was ended for that */
+  long status;                      /* of the answer, 0: there was none */
+  char refused[INET6_ADDRSTRLEN];   /* address that was not connected to */
+  GError *error;                    /* final: trying again is no use */
 } Transfer;
 
 /* ---- lines */
@@ -258,6 +262,38 @@ judge (Transfer *self)
                        : refuse (self, ENCORE_ERROR_FORBIDDEN, "HTTP status %ld", status);
 }
 
+static gboolean
+check_patience (Transfer *self)
+{
+  const gint64 now_us = g_get_monotonic_time ();
+
+  if (g_cancellable_is_cancelled (self->spec->cancellable))
+    return refuse (self, ENCORE_ERROR_CANCELLED, "nobody waits any more");
+  if (now_us > self->spec->deadline_us)
+    return refuse (self, ENCORE_ERROR_DEADLINE, "the time for a fetch is over");
+  self->stalled = now_us > self->heard_us + self->config->stall_ms * 1000 / TRIES;
+  return !self->stalled;
+}
+
+/* An address that is not yet to be asked; a pause between two tries. */
+static gboolean
+wait_until (Transfer *self, gint64 until_us)
+{
+  for (;;) {
+    const gint64 left_us = MIN (until_us, self->spec->deadline_us + 1) - g_get_monotonic_time ();
+    GPollFD cancel;
+    self->heard_us = g_get_monotonic_time ();
+    if (!check_patience (self))
+      return FALSE;
+    if (left_us <= 0)
+      return TRUE;
+    const gboolean can_cancel = g_cancellable_make_pollfd (self->spec->cancellable, &cancel);
+    g_poll (&cancel, can_cancel ? 1 : 0, (left_us + 999) / 1000);
+    if (can_cancel)
+      g_cancellable_release_fd (self->spec->cancellable);
+  }
+}
+
 /* Bytes that we have: moves AT past them.  Returns: how many they were; -1: they are others. */
 static gssize
 compare (Transfer *self, const char *bytes, gsize len)
@@ -273,6 +309,22 @@ compare (Transfer *self, const char *bytes, gsize len)
   }
   self->at += n;
   return n;
+}
+
+/* rate_limit.  (libcurl's own limit lets the first 1.6 MB pass.)  The site waits for us meanwhile.
+ */
+static gboolean
+slow_down (Transfer *self, gsize len)
+{
+  const gint64 rate = self->config->rate_limit_bytes_per_s;
+
+  if (rate == 0)
+    return TRUE;
+  if (self->limited_bytes == 0)
+    self->limited_us = g_get_monotonic_time ();
+  self->limited_bytes += len;
+  return wait_until (self, self->limited_us +
+                               (gint64) (self->limited_bytes * (double) G_USEC_PER_SEC / rate));
 }
 
 static gboolean
@@ -300,7 +352,7 @@ keep (Transfer *self, const char *bytes, gsize len)
   self->heard_us = g_get_monotonic_time ();
   if (self->spec->func != NULL)
     self->spec->func (self->at, self->total, self->spec->data);
-  return TRUE;
+  return slow_down (self, len);
 }
 
 /* The body of an answer that is not wanted ends the transfer: nobody knows how long it is. */
@@ -321,7 +373,6 @@ set_up (Transfer *self, struct curl_slist *headers)
 {
   CURL *easy = self->line->easy;
   const gboolean secure = g_ascii_strncasecmp (self->spec->media->url, "https:", 6) == 0;
-  const gint64 rate = self->config->rate_limit_bytes_per_s;
 
   curl_easy_setopt (easy, CURLOPT_URL, self->spec->media->url);
   curl_easy_setopt (easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -337,24 +388,9 @@ set_up (Transfer *self, struct curl_slist *headers)
   curl_easy_setopt (easy, CURLOPT_OPENSOCKETDATA, self);
   curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt (easy, CURLOPT_WRITEDATA, self);
-  curl_easy_setopt (easy, CURLOPT_COOKIEFILE, "");
-  if (rate > 0)
-    curl_easy_setopt (easy, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t) rate);
+  curl_easy_setopt (easy, CURLOPT_COOKIELIST, OLD_COOKIE);
   for (char **cookie = self->spec->media->cookies; cookie != NULL && *cookie != NULL; cookie++)
     curl_easy_setopt (easy, CURLOPT_COOKIELIST, *cookie);
-}
-
-static gboolean
-check_patience (Transfer *self)
-{
-  const gint64 now_us = g_get_monotonic_time ();
-
-  if (g_cancellable_is_cancelled (self->spec->cancellable))
-    return refuse (self, ENCORE_ERROR_CANCELLED, "nobody waits any more");
-  if (now_us > self->spec->deadline_us)
-    return refuse (self, ENCORE_ERROR_DEADLINE, "the time for a fetch is over");
-  self->stalled = now_us > self->heard_us + self->config->stall_ms * 1000 / TRIES;
-  return !self->stalled;
 }
 
 /* Returns: libcurl's result; ABORTED when our patience ended. */
@@ -406,25 +442,6 @@ ask (Transfer *self)
 }
 
 /* ---- the loop */
-
-/* An address that is not yet to be asked; a pause between two tries. */
-static gboolean
-wait_until (Transfer *self, gint64 until_us)
-{
-  for (;;) {
-    const gint64 left_us = MIN (until_us, self->spec->deadline_us + 1) - g_get_monotonic_time ();
-    GPollFD cancel;
-    self->heard_us = g_get_monotonic_time ();
-    if (!check_patience (self))
-      return FALSE;
-    if (left_us <= 0)
-      return TRUE;
-    const gboolean can_cancel = g_cancellable_make_pollfd (self->spec->cancellable, &cancel);
-    g_poll (&cancel, can_cancel ? 1 : 0, (left_us + 999) / 1000);
-    if (can_cancel)
-      g_cancellable_release_fd (self->spec->cancellable);
-  }
-}
 
 /* A redirect that is not followed.  (An answer that is no HTTP at all has the same result.) */
 static gboolean

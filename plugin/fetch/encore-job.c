@@ -102,6 +102,7 @@ download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, Enc
   answer->data = &watch;
   const EncoreDownloadSpec spec = {.config = job->config,
                                    .id = &job->id,
+                                   .url = job->url,
                                    .dir = dir,
                                    .ytdlp_cache = ytdlp_cache,
                                    .partial_dir = partial_dir,
@@ -209,9 +210,8 @@ normalise (const EncoreJob *job, const EncoreDownload *answer, const char *dir, 
                                           job->config->bitrate_bps};
   g_autofree char *source = g_build_filename (dir, answer->file, NULL);
   g_autofree char *opus = g_build_filename (dir, OPUS_NAME, NULL);
-  g_autofree char *url = encore_media_id_to_url (&answer->id);
   g_autofree char *id_tag = g_strconcat ("ENCORE_ID=", stem, NULL);
-  g_autofree char *url_tag = g_strconcat ("ENCORE_SOURCE=", url, NULL);
+  g_autofree char *url_tag = g_strconcat ("ENCORE_SOURCE=", answer->url, NULL);
   g_autofree char *title_tag = g_strconcat ("TITLE=", answer->title, NULL);
   g_autofree char *artist_tag = g_strconcat ("ARTIST=", answer->artist, NULL);
   const char *const comments[] = {id_tag, url_tag, title_tag, artist_tag, NULL};
@@ -234,13 +234,12 @@ static gboolean
 publish (const EncoreJob *job, EncoreClaim *claim, const EncoreDownload *answer, const char *stem,
          const EncoreNormalised *n, GError **error)
 {
-  g_autofree char *url = encore_media_id_to_url (&answer->id);
   const EncorePublish what = {.opus_name = OPUS_NAME,
                               .source_name = job->config->keep_source ? answer->file : NULL,
                               .answered_id = stem,
                               .title = answer->title,
                               .artist = answer->artist,
-                              .url = url,
+                              .url = answer->url,
                               .duration_ms = n->duration_ms,
                               .loudness_lufs = n->loudness_lufs,
                               .gain_db = n->gain_db,

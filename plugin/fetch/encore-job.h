@@ -14,6 +14,7 @@ typedef struct {
   EncoreHttp *http;
   EncoreWorker *worker; /* (nullable) */
   EncoreMediaId id;
+  const char *url; /* (nullable): of what is not on YouTube */
   GCancellable *cancellable;
   /* told on the worker's thread; TITLE (nullable) */
   void (*progress) (EncoreStage stage, gint64 done, gint64 total, const char *title, gpointer data);

@@ -8,6 +8,7 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "base/encore-weblink.h"
 #include "fetch/encore-child.h"
 #include "fetch/encore-media.h"
 #include "fetch/encore-sandbox.h"
@@ -19,6 +20,9 @@
 #define MEDIA_REQUESTS_FREE 30
 #define PIECE_MIN_BYTES (256 * 1024)
 #define FRAGMENT_MIN_BYTES (4 * 1024)
+#define YOUTUBE "youtube"
+/* Sites that yt-dlp knows by name: the generic extractor would ask any address at all. */
+#define OTHER_SITES "default,-generic,-youtube.*"
 
 char *
 encore_ytdlp_clean (const char *text, glong max_chars)
@@ -70,14 +74,30 @@ get_number (JsonObject *object, const char *key, gint64 factor)
   return number > 0 && number < (double) (G_MAXINT64 / 2) ? (gint64) number : 0;
 }
 
+/* Other sites' ids are of any form, and each other's: the address of the page is the name. */
+static gboolean
+take_id (EncoreDownload *self, JsonObject *info)
+{
+  const char *id = get_text (info, "id"), *site = get_text (info, "extractor_key");
+  g_autofree char *url = encore_weblink_parse (get_text (info, "webpage_url"));
+
+  if (site != NULL && strcmp (site, "Youtube") != 0) {
+    self->url = g_steal_pointer (&url);
+    return self->url != NULL && encore_weblink_to_id (site, self->url, &self->id);
+  }
+  if (id == NULL || !encore_media_id_from_youtube (id, &self->id))
+    return FALSE;
+  self->url = encore_media_id_to_url (&self->id);
+  return TRUE;
+}
+
 static void
 take_meta (EncoreDownload *self, JsonObject *info)
 {
   const char *artist = get_text (info, "uploader");
-  const char *id = get_text (info, "id");
 
   encore_download_clear (self);
-  self->has_meta = id != NULL && encore_media_id_from_youtube (id, &self->id);
+  self->has_meta = take_id (self, info);
   self->title = encore_ytdlp_clean (get_text (info, "title"), TITLE_MAX);
   self->artist =
       encore_ytdlp_clean (artist != NULL ? artist : get_text (info, "channel"), TITLE_MAX);
@@ -338,17 +358,18 @@ add_extra (GPtrArray *argv, const EncoreConfig *config, GError **error)
 
 /* What to choose and what to tell: for both ways. */
 static void
-add_choice (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache)
+add_choice (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache,
+            const char *extractors)
 {
   g_autofree char *filter =
       g_strdup_printf ("live_status!=is_live & live_status!=is_upcoming & live_status!=post_live & "
                        "duration<=?%" G_GINT64_FORMAT,
                        config->max_duration_ms / 1000);
 
-  add (argv, "--ignore-config", "--cache-dir", ytdlp_cache, "--use-extractors", "youtube",
-       "--no-playlist", "--quiet", "--no-color", "--print",
+  add (argv, "--ignore-config", "--cache-dir", ytdlp_cache, "--use-extractors", extractors,
+       "--no-playlist", "--playlist-items", "1", "--quiet", "--no-color", "--print",
        "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration,"
-       "live_status})j}",
+       "live_status,extractor_key,webpage_url})j}",
        "--match-filters", filter, "--format", "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b", NULL);
 }
 
@@ -423,7 +444,7 @@ encore_ytdlp_make_resolve_argv (const EncoreConfig *config, const char *ytdlp_ca
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
 
-  add_choice (argv, config, ytdlp_cache);
+  add_choice (argv, config, ytdlp_cache, YOUTUBE);
   add_resolve (argv);
   add_network (argv, config);
   if (!add_cookies (argv, config, home, error) || !add_extra (argv, config, error))
@@ -476,13 +497,14 @@ run_song (const EncoreDownloadSpec *spec, gboolean fetch, EncoreDownload *out,
 {
   const EncoreConfig *config = spec->config;
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
-  g_autofree char *url = encore_media_id_to_url (spec->id);
+  g_autofree char *url =
+      spec->url != NULL ? g_strdup (spec->url) : encore_media_id_to_url (spec->id);
   g_autofree char *home = g_build_filename (spec->dir, "home", NULL);
 
   clear (out);
   g_mkdir (home, 0700);
   add (argv, config->ytdlp, NULL);
-  add_choice (argv, config, spec->ytdlp_cache);
+  add_choice (argv, config, spec->ytdlp_cache, spec->url != NULL ? OTHER_SITES : YOUTUBE);
   if (fetch)
     add_fetch (argv, config);
   else
@@ -576,7 +598,7 @@ resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, char **err_text, G
 {
   g_autoptr (GError) local = NULL;
 
-  if (spec->worker == NULL)
+  if (spec->worker == NULL || spec->url != NULL)
     return resolve_by_process (spec, out, err_text, error);
   if (resolve_by_worker (spec, out, err_text, &local))
     return TRUE;

@@ -121,7 +121,7 @@ parse_songs (Fetch *self, char **texts, EncoreMediaId *ids)
   g_autoptr (GPtrArray) songs = g_ptr_array_new_with_free_func (song_free);
 
   for (; *texts != NULL; texts++, ids++) {
-    if (!encore_media_id_from_user (*texts, ids)) {
+    if (!encore_fetch_link (self->fetch, *texts, ids)) {
       g_autofree char *shown = tool_printable (*texts);
       fprintf (stderr, "encore-cache: '%.80s' is not an id or a link of one song\n", shown);
       return NULL;
@@ -150,12 +150,14 @@ tool_fetch (const ToolCall *call)
   const guint n = g_strv_length (call->args);
   g_autofree EncoreMediaId *ids = g_new (EncoreMediaId, n);
   Fetch self = {.call = call, .asked = n};
-  g_autoptr (GPtrArray) songs = parse_songs (&self, call->args, ids);
 
-  if (songs == NULL)
-    return EXIT_FAILED;
-  self.loop = g_main_loop_new (NULL, FALSE);
   self.fetch = encore_fetch_new (call->cache, call->config);
+  g_autoptr (GPtrArray) songs = parse_songs (&self, call->args, ids);
+  if (songs == NULL) {
+    encore_fetch_free (self.fetch);
+    return EXIT_FAILED;
+  }
+  self.loop = g_main_loop_new (NULL, FALSE);
   g_unix_signal_add (SIGINT, on_signal, &self);
   g_unix_signal_add (SIGTERM, on_signal, &self);
   for (guint i = 0; i < n; i++)

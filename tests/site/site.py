@@ -4,7 +4,8 @@
 
     site.py MEDIA-DIR      prints "READY http://127.0.0.1:PORT"; ends with its standard input
 
-GET  /resolve/video/ID  /resolve/search/WORDS  /resolve/playlist/ID  /media/ID/ITAG  /hls/ID/NAME  /thumb/ID  /stats
+GET  /resolve/video/ID  /resolve/search/WORDS  /resolve/playlist/ID  /media/ID/ITAG  /hls/ID/NAME
+     /thumb/ID  /stats
 POST /faults  {"media/ID/251": {"status": 403, "times": 1}}     POST /reset
 
 A fault belongs to a path, or to all that begin like it ("media/*").  Of every kind of path:

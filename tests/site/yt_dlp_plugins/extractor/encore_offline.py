@@ -9,6 +9,7 @@ import os
 import urllib.error
 import urllib.parse
 
+from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.extractor.youtube import YoutubeIE, YoutubeSearchIE, YoutubeTabIE
 from yt_dlp.utils import ExtractorError
 
@@ -51,6 +52,19 @@ class OfflineSearchIE(YoutubeSearchIE, plugin_name='encore'):
         for hit in found['hits']:
             yield self.url_result(f'https://www.youtube.com/watch?v={hit["id"]}', YoutubeIE,
                                   hit['id'], hit['title'], duration=hit.get('duration'))
+
+
+class OfflineSongsIE(InfoExtractor):
+    """A site of its own, whose ids are those of another one."""
+    _VALID_URL = r'https?://songs\.example/(?P<id>[0-9A-Za-z_-]{11})'
+    IE_NAME = 'songs'
+
+    def _real_extract(self, url):
+        video_id = self._match_id(url)
+        info = ask(self, f'resolve/video/{video_id}', video_id)
+        for fmt in info['formats']:
+            fmt['url'] = urllib.parse.urljoin(BASE, fmt['url'])
+        return dict(info, extractor_key='Songs', webpage_url=f'https://songs.example/{video_id}')
 
 
 for cls, original in ((OfflineIE, YoutubeIE), (OfflineTabIE, YoutubeTabIE),
