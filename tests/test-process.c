@@ -244,6 +244,9 @@ test_reaped (Rig *rig, gconstpointer data)
   }
 }
 
+/* Signals 32 and 33: posix_spawn() of glibc ignores them in some children. */
+#define C_LIBRARYS_OWN ((guint64) 3 << 31)
+
 static void
 test_signals (Rig *rig, gconstpointer data)
 {
@@ -256,7 +259,13 @@ test_signals (Rig *rig, gconstpointer data)
   pthread_sigmask (SIG_SETMASK, &before, NULL);
   signal (SIGCHLD, child);
   signal (SIGPIPE, pipe);
-  g_assert_cmpstr (rig->lines->str, ==, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+  guint64 blocked = 1, ignored = 1;
+  g_assert_cmpint (sscanf (rig->lines->str,
+                           "SigBlk:\t%" G_GINT64_MODIFIER "x\nSigIgn:\t%" G_GINT64_MODIFIER "x",
+                           &blocked, &ignored),
+                   ==, 2);
+  g_assert_cmphex (blocked, ==, 0);
+  g_assert_cmphex (ignored & ~C_LIBRARYS_OWN, ==, 0);
 }
 
 /* The reader of its output goes away: that must not end the host. */

@@ -90,12 +90,15 @@ static void
 remember (EncoreCache *cache, const char *words, GPtrArray *hits)
 {
   EncoreKnownSong songs[ENCORE_LOOKUP_MAX];
+  g_autoptr (GPtrArray) stems = g_ptr_array_new_with_free_func (g_free);
   const guint n = MIN (hits->len, ENCORE_LOOKUP_MAX);
   g_autoptr (GError) error = NULL;
 
   for (guint i = 0; i < n; i++) {
     const EncoreHit *hit = hits->pdata[i];
-    songs[i] = (EncoreKnownSong){hit->id.id, hit->title, hit->duration_ms};
+    char *stem = encore_media_id_to_stem (&hit->id);
+    g_ptr_array_add (stems, stem);
+    songs[i] = (EncoreKnownSong){stem, hit->title, hit->duration_ms};
   }
   if (!encore_cache_know_search (cache, words, songs, n, &error))
     g_warning ("fetch: a search is not remembered: %s", error->message);
