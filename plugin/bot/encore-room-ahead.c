@@ -85,7 +85,8 @@ encore_room_look_ahead (EncoreRoom *self)
   const guint ahead = MAX (self->plugin->config->prefetch, 0);
 
   if (self->loop == ENCORE_LOOP_SONG && self->song != 0) {
-    if (self->next != self->current || self->next_song == 0)
+    if (self->current->state == ENCORE_TRACK_READY &&
+        (self->next != self->current || self->next_song == 0))
       offer_next (self, self->current);
     return;
   }

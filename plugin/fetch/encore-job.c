@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fetch/encore-download.h"
+#include "fetch/encore-early.h"
 #include "fetch/encore-normalise.h"
 #include "fetch/encore-probe.h"
 #include "fetch/encore-whole.h"
@@ -30,6 +31,7 @@ typedef struct {
   gboolean is_named, is_elsewhere;
   gint64 looked_us;
   GError *full; /* (nullable) */
+  EncoreEarly **early;
 } Watch;
 
 /* The site tells its own name for the song: one that somebody has or fetches is not fetched twice.
@@ -63,6 +65,30 @@ watch_room (Watch *watch)
     g_cancellable_cancel (watch->stop);
 }
 
+/* Its first bytes are there: who waits may listen. */
+static void
+watch_early (Watch *watch)
+{
+  const EncoreDownload *answer = watch->answer;
+  const EncoreJob *job = watch->job;
+  g_autoptr (GError) error = NULL;
+
+  if (job->early_pool == NULL || watch->is_elsewhere || !answer->has_meta ||
+      answer->growing == NULL || answer->done_bytes == 0)
+    return;
+  if (*watch->early == NULL) {
+    *watch->early =
+        encore_early_new (job->early_pool, answer->growing, encore_claim_get_dir (watch->claim),
+                          job->config->bitrate_bps, &error);
+    if (*watch->early == NULL)
+      g_debug ("fetch: %s", error->message);
+    else
+      job->early (encore_early_get_reader (*watch->early), answer->duration_ms, job->data);
+  }
+  if (*watch->early != NULL)
+    encore_early_advance (*watch->early, answer->growing, answer->done_bytes);
+}
+
 static void
 on_change (gpointer data)
 {
@@ -72,6 +98,7 @@ on_change (gpointer data)
   watch->job->progress (answer->has_meta ? ENCORE_STAGE_DOWNLOAD : ENCORE_STAGE_RESOLVE,
                         answer->done_bytes, answer->total_bytes, answer->title, watch->job->data);
   watch_name (watch);
+  watch_early (watch);
   watch_room (watch);
 }
 
@@ -84,10 +111,10 @@ pass_on (GCancellable *cancellable, gpointer stop)
 /* *IS_ELSEWHERE: it was not needed. */
 static gboolean
 download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDownload *answer,
-               gboolean *is_elsewhere, GError **error)
+               EncoreEarly **early, gboolean *is_elsewhere, GError **error)
 {
   g_autoptr (GCancellable) stop = g_cancellable_new ();
-  Watch watch = {.job = job, .claim = claim, .answer = answer, .stop = stop};
+  Watch watch = {.job = job, .claim = claim, .answer = answer, .stop = stop, .early = early};
   const char *dir = encore_claim_get_dir (claim);
   g_autofree char *ytdlp_cache =
       g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
@@ -125,11 +152,11 @@ download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, Enc
 /* TRUE: ANSWER's file is there, or *HIT: what somebody else fetched under another of its names. */
 static gboolean
 download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDownload *answer,
-          EncoreHandle **hit, GError **error)
+          EncoreEarly **early, EncoreHandle **hit, GError **error)
 {
   gboolean is_elsewhere;
   g_autoptr (GError) local = NULL;
-  const gboolean ok = download_once (job, claim, deadline_us, answer, &is_elsewhere, &local);
+  const gboolean ok = download_once (job, claim, deadline_us, answer, early, &is_elsewhere, &local);
 
   if (is_elsewhere) {
     g_autofree char *stem = encore_media_id_to_stem (&answer->id);
@@ -140,7 +167,7 @@ download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDo
     if (local == NULL) { /* he gave up: it is ours now */
       encore_download_clear (answer);
       *answer = (EncoreDownload){0};
-      return download_once (job, claim, deadline_us, answer, &is_elsewhere, error);
+      return download_once (job, claim, deadline_us, answer, early, &is_elsewhere, error);
     }
   }
   if (local != NULL)
@@ -278,8 +305,8 @@ take_hit (const EncoreJob *job, EncoreHandle *hit, EncoreFetched *out)
 
 /* With the claim held: download, verify, normalise, publish. */
 static gboolean
-fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetched *out,
-       GError **error)
+fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreEarly **early,
+       EncoreFetched *out, GError **error)
 {
   g_auto (EncoreDownload) answer = {0};
   const char *dir = encore_claim_get_dir (claim);
@@ -292,7 +319,7 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   if (!encore_cache_room_for (job->cache, MIN (job->config->max_bytes, ROOM_BYTES), error))
     return FALSE;
   job->progress (ENCORE_STAGE_RESOLVE, 0, 0, NULL, job->data);
-  if (!download (job, claim, deadline_us, &answer, &hit, error))
+  if (!download (job, claim, deadline_us, &answer, early, &hit, error))
     return FALSE;
   if (hit != NULL) {
     take_hit (job, hit, out);
@@ -305,6 +332,8 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   g_autofree char *stem = encore_media_id_to_stem (&answer.id);
   if (!check_download (path, &answer, &out->bytes, &container_ms, error))
     return FALSE;
+  if (*early != NULL)
+    encore_early_complete (*early, path);
   job->progress (ENCORE_STAGE_NORMALISE, out->bytes, out->bytes, answer.title, job->data);
   if (!normalise (job, &answer, dir, stem, container_ms, &normalised, error))
     return FALSE;
@@ -339,8 +368,11 @@ encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
     g_info ("fetch: %s is in the cache by now", text);
     return TRUE;
   }
-  if (claim != NULL && fetch (job, claim, deadline_us, out, &local))
+  g_autoptr (EncoreEarly) early = NULL;
+  if (claim != NULL && fetch (job, claim, deadline_us, &early, out, &local))
     return TRUE;
+  if (early != NULL)
+    encore_early_fail (early, local);
   if (claim != NULL && local->domain == ENCORE_ERROR)
     encore_claim_fail (claim, local->code, local->message);
   g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s: ", text);
