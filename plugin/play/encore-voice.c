@@ -199,6 +199,8 @@ fill_some (EncoreVoice *self, EncoreProducer *producer)
     advance (self, producer);
     return TRUE;
   }
+  if (result == ENCORE_FILL_WAIT) /* it asks again while it is awake */
+    encore_pacer_kick (self->playout->pacer, &self->paced);
   if (result == ENCORE_FILL_MORE || result == ENCORE_FILL_WAIT)
     return FALSE;
   EncoreSlotKind kind = result == ENCORE_FILL_END ? ENCORE_SLOT_END : ENCORE_SLOT_FAILED;
