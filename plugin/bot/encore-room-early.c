@@ -86,6 +86,13 @@ static void
 tell_broke_off (EncoreRoom *self)
 {
   EncoreTrack *track = self->current;
+
+  if (track->announce) { /* nothing of it was heard */
+    g_autoptr (GError) failure = g_steal_pointer (&track->failure);
+    self->song = 0;
+    encore_room_drop_failed (self, track, failure);
+    return;
+  }
   g_autofree char *sentence = encore_plugin_sentence (self->plugin, track->failure);
 
   g_warning ("fetch: %s: %s", encore_track_get_name (track), track->failure->message);

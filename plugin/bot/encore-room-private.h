@@ -44,6 +44,8 @@ void encore_room_finish_current (EncoreRoom *self, const char *why);
 /* The cache's answer for TRACK.  @play: it is its turn, so it counts.  (transfer full) (nullable):
  * NULL on a miss. */
 EncoreHandle *encore_room_look_up (EncoreRoom *self, EncoreTrack *track, gboolean play);
+/* TRACK could not be had: people are told, and the queue goes on. */
+void encore_room_drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error);
 void encore_room_fetch (EncoreRoom *self, EncoreTrack *track);
 void encore_room_search (EncoreRoom *self, EncoreTrack *track);
 /* A queued song is looked up once: people see its title, and it stays in the cache until its turn.

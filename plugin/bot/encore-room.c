@@ -137,8 +137,8 @@ tell_passed_over (EncoreRoom *self)
   self->passed_over = 0;
 }
 
-static void
-drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error)
+void
+encore_room_drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error)
 {
   g_autofree char *sentence = encore_plugin_sentence (self->plugin, error);
   g_autofree char *name = g_strdup (encore_track_get_name (track));
@@ -167,7 +167,7 @@ fail (EncoreRoom *self, EncoreTrack *track, const GError *error)
   if (encore_room_put_off (self, track, error))
     encore_room_look_ahead (self);
   else
-    drop_failed (self, track, error);
+    encore_room_drop_failed (self, track, error);
 }
 
 static void
@@ -277,7 +277,7 @@ play_current (EncoreRoom *self, EncoreHandle *handle)
                                                     self->current->start_ms, &error)
                               : encore_room_start_early (self, &error);
   if (self->song == 0) {
-    drop_failed (self, self->current, error);
+    encore_room_drop_failed (self, self->current, error);
     return;
   }
   tell_passed_over (self);
