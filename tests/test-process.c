@@ -211,6 +211,13 @@ test_parent_death (Rig *rig, gconstpointer data)
   kill_host (rig, "touch ready; exec sleep $1");
 }
 
+/* An ffmpeg under yt-dlp: it hears of nobody's end. */
+static void
+test_grandchild (Rig *rig, gconstpointer data)
+{
+  kill_host (rig, "sleep $1 >/dev/null 2>&1 & (trap '' HUP; sleep $1) & touch ready; wait");
+}
+
 /* ---- signals, descriptors, environment */
 
 static void
@@ -615,6 +622,7 @@ main (int argc, char **argv)
   ADD ("/process/group-is-killed", test_kill);
   ADD ("/process/nobody-is-left-behind", test_left_behind);
   ADD ("/process/dies-with-the-host", test_parent_death);
+  ADD ("/process/all-that-it-started-dies-with-the-host", test_grandchild);
   ADD ("/process/reaped-by-the-host", test_reaped);
   ADD ("/process/signals-are-as-usual", test_signals);
   ADD ("/process/closed-pipes", test_sigpipe);

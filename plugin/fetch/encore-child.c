@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,7 +24,7 @@
 
 typedef struct {
   pid_t pid; /* and process group; 0: reaped */
-  int out, err;
+  int out, err, life;
   GString *line, *errors;
   EncoreLineFunc func;
   gpointer data;
@@ -49,13 +50,35 @@ encore_child_set_up (gpointer data)
   sigprocmask (SIG_SETMASK, &none, NULL);
 }
 
+typedef struct {
+  const EncoreChildSpec *spec;
+  int life[2]; /* a pipe that nobody writes to: its reader is told when the host is gone */
+} SetUp;
+
+/* PR_SET_PDEATHSIG reaches the program alone: the ffmpeg that it starts would go on without it. So
+ * there is one more in its group, which does nothing until the host ends, and then ends the group.
+ */
+static void
+leave_watchman (const SetUp *self)
+{
+  if (fork () != 0)
+    return;
+  dup2 (self->life[0], STDIN_FILENO);
+  close (STDOUT_FILENO); /* the host reads until the program and what it started have closed them */
+  close (STDERR_FILENO);
+  execl ("/bin/sh", "sh", "-c", "read -r line; kill -KILL 0", NULL);
+  _exit (127);
+}
+
 /* In the child, after fork: only what is async-signal-safe. */
 static void
 set_up (gpointer data)
 {
-  const EncoreChildSpec *spec = data;
+  const SetUp *self = data;
+  const EncoreChildSpec *spec = self->spec;
 
   encore_child_set_up (NULL);
+  leave_watchman (self);
   if (spec->max_file_bytes > 0) {
     const struct rlimit limit = {spec->max_file_bytes, spec->max_file_bytes};
     setrlimit (RLIMIT_FSIZE, &limit);
@@ -123,11 +146,19 @@ spawn (Child *self, const EncoreChildSpec *spec, GError **error)
   g_autofree char **argv =
       g_memdup2 (spec->argv, sizeof (char *) * (g_strv_length (spec->argv) + 1));
   argv[0] = program;
-  if (g_spawn_async_with_pipes (spec->cwd, argv, spec->envp, G_SPAWN_DO_NOT_REAP_CHILD, set_up,
-                                (gpointer) spec, &self->pid, NULL, &self->out, &self->err, &local))
-    return TRUE;
-  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s: %s", program, local->message);
-  return FALSE;
+  SetUp how = {.spec = spec};
+  if (!g_unix_open_pipe (how.life, FD_CLOEXEC, &local)) {
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, local->message);
+    return FALSE;
+  }
+  const gboolean ok =
+      g_spawn_async_with_pipes (spec->cwd, argv, spec->envp, G_SPAWN_DO_NOT_REAP_CHILD, set_up,
+                                &how, &self->pid, NULL, &self->out, &self->err, &local);
+  close (how.life[0]);
+  self->life = how.life[1];
+  if (!ok)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s: %s", program, local->message);
+  return ok;
 }
 
 static void
@@ -265,6 +296,7 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
 {
   Child self = {.out = -1,
                 .err = -1,
+                .life = -1,
                 .func = line,
                 .data = data,
                 .patience_us = g_get_monotonic_time () + spec->first_ms * 1000,
@@ -272,13 +304,17 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
   gboolean ok = TRUE;
 
   *err_text = NULL;
-  if (!spawn (&self, spec, error))
+  if (!spawn (&self, spec, error)) {
+    if (self.life >= 0)
+      close (self.life);
     return FALSE;
+  }
   self.line = g_string_new (NULL);
   self.errors = g_string_new (NULL);
   while (ok && read_pipes (&self))
     ok = check_patience (&self, spec, cancellable, error);
   end_group (&self, !ok);
+  close (self.life);
   if (self.out >= 0)
     close (self.out);
   if (self.err >= 0)
