@@ -12,6 +12,8 @@
 #include "store-fixture.h"
 
 #define FILE_BYTES 450000
+#define LARGE_BYTES (64 * 1024 * 1024)
+#define MEMORY_BYTES (4 * 1024 * 1024)
 
 static HttpServer *server;
 
@@ -368,6 +370,43 @@ test_cancel (Rig *rig, gconstpointer data)
 
 #define ADD(name, func) g_test_add (name, Rig, NULL, rig_set_up, func, rig_tear_down)
 
+/* The most that was resident since the last call, in bytes. */
+static gint64
+take_peak (void)
+{
+  g_autofree char *status = NULL;
+  const int fd = open ("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+  g_assert_true (g_file_get_contents ("/proc/self/status", &status, NULL, NULL));
+  const char *line = strstr (status, "VmHWM:");
+  g_assert_nonnull (line);
+  g_assert_cmpint (write (fd, "5", 1), ==, 1); /* the peak begins anew: proc(5) */
+  close (fd);
+  return g_ascii_strtoll (line + strlen ("VmHWM:"), NULL, 10) * 1024;
+}
+
+/* Whatever the size of the file. */
+static void
+test_memory (Rig *rig, gconstpointer data)
+{
+  HttpServer *large = http_server_start (LARGE_BYTES);
+  g_autoptr (GError) error = NULL;
+
+  get (rig, &error); /* what curl needs once */
+  g_assert_no_error (error);
+  empty (rig);
+  g_free (rig->media.url);
+  rig->media.url = http_server_get_url (large, "127.0.0.1");
+  rig->media.bytes = LARGE_BYTES;
+  take_peak ();
+  const gint64 before = take_peak ();
+  get (rig, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (rig->seen, ==, LARGE_BYTES);
+  g_assert_cmpint (take_peak () - before, <, MEMORY_BYTES);
+  http_server_stop (large);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -381,6 +420,7 @@ main (int argc, char **argv)
   ADD ("/http/limits", test_limits);
   ADD ("/http/private-addresses-are-not-asked", test_private);
   ADD ("/http/headers-and-cookies", test_headers);
+  ADD ("/http/memory-is-constant", test_memory);
   ADD ("/http/available-at", test_not_yet);
   ADD ("/http/cancel", test_cancel);
   const int status = g_test_run ();
