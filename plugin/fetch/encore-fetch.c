@@ -182,6 +182,16 @@ progress_of (const Flight *flight)
 }
 
 static void
+send_progress (const Flight *flight, EncoreWaiter *waiter)
+{
+  News *news = news_new (waiter, TELL_PROGRESS);
+
+  news->progress = progress_of (flight);
+  news->progress.title = news->title = g_strdup (flight->title);
+  send_news (news);
+}
+
+static void
 on_progress (EncoreStage stage, gint64 done, gint64 total, const char *title, gpointer data)
 {
   Flight *flight = data;
@@ -194,12 +204,8 @@ on_progress (EncoreStage stage, gint64 done, gint64 total, const char *title, gp
   flight->total_bytes = total;
   if (title != NULL && flight->title == NULL)
     flight->title = g_strdup (title);
-  for (guint i = 0; news_worthy && i < flight->waiters->len; i++) {
-    News *news = news_new (flight->waiters->pdata[i], TELL_PROGRESS);
-    news->progress = progress_of (flight);
-    news->progress.title = news->title = g_strdup (flight->title);
-    send_news (news);
-  }
+  for (guint i = 0; news_worthy && i < flight->waiters->len; i++)
+    send_progress (flight, flight->waiters->pdata[i]);
   if (news_worthy)
     flight->told_us = now_us;
   g_mutex_unlock (&flight->fetch->mutex);
@@ -304,6 +310,8 @@ fly (gpointer data, gpointer user_data)
   for (guint i = 0; i < flight->waiters->len; i++) {
     EncoreWaiter *waiter = flight->waiters->pdata[i];
     waiter->flight = NULL;
+    if (error != NULL) /* what was downloaded for nothing since the last news */
+      send_progress (flight, waiter);
     send_fetched (waiter, &result, error);
   }
   if (error == NULL)
