@@ -14,6 +14,11 @@ int encore_ytdlp_take_line (const char *line, gpointer data);
  * without control characters, cut. */
 EncoreError encore_ytdlp_classify (const char *err_text, char **message);
 
+/* encore_ytdlp_says_error: warnings are none. */
+gboolean encore_ytdlp_says_error (const char *err_text);
+/* encore_ytdlp_set_failure: what encore_ytdlp_classify() makes of it; NO_PROGRAM if it is empty. */
+void encore_ytdlp_set_failure (const char *err_text, GError **error);
+
 /* encore_ytdlp_resolve: what the song is and where its bytes are; nothing is downloaded. */
 gboolean encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
 
@@ -32,6 +37,9 @@ typedef struct {
 } EncoreHit;
 EncoreHit *encore_hit_new (const EncoreMediaId *id, const char *title, gint64 duration_ms);
 void encore_hit_free (gpointer hit);
+/* encore_ytdlp_take_hit: one line of a flat list.  DATA: GPtrArray of EncoreHit.  Returns: see
+ * EncoreLineFunc. */
+int encore_ytdlp_take_hit (const char *line, gpointer data);
 /* encore_ytdlp_search: Returns: (element-type EncoreHit), never empty; NULL with ERROR. */
 GPtrArray *encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit,
                                 const char *dir, GCancellable *cancellable, GError **error);
