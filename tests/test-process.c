@@ -159,8 +159,9 @@ test_term (Rig *rig, gconstpointer data)
 {
   g_assert_false (run (
       rig,
+      "trap 'wait; touch ../ended; exit' TERM\n" /* before anybody says that he has started */
       "(trap 'touch ../child-ended; exit' TERM; echo started; while :; do sleep 0.05; done) &\n"
-      "trap 'wait; touch ../ended; exit' TERM; while :; do sleep 0.05; done"));
+      "while :; do sleep 0.05; done"));
   g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED);
   g_assert_true (is_there (rig, "ended"));
   g_assert_true (is_there (rig, "child-ended"));
