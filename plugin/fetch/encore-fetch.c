@@ -310,7 +310,8 @@ fly (gpointer data, gpointer user_data)
   for (guint i = 0; i < flight->waiters->len; i++) {
     EncoreWaiter *waiter = flight->waiters->pdata[i];
     waiter->flight = NULL;
-    if (error != NULL) /* what was downloaded for nothing since the last news */
+    if (error != NULL &&
+        flight->done_bytes > 0) /* what was downloaded for nothing since the last news */
       send_progress (flight, waiter);
     send_fetched (waiter, &result, error);
   }
