@@ -426,6 +426,27 @@ test_list (Rig *rig, gconstpointer data)
   g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND);
 }
 
+/* Who asks chooses the id and the words: they may have the site's words in them. */
+static void
+test_words_of_ours (Rig *rig, gconstpointer data)
+{
+  begin (rig);
+  ask (rig, rig->fetch, "xxcaptchaxA");
+  finish (rig);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_GONE);
+  site_set_faults (site, "{\"resolve/video/xDRMAAAAAAA\": {\"status\": 500},"
+                         " \"resolve/search/captcha: removed\": {\"status\": 500},"
+                         " \"resolve/playlist/PLcaptchaAAAAAA\": {\"status\": 500}}");
+  ask (rig, rig->fetch, "xDRMAAAAAAA");
+  finish (rig);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NETWORK);
+  search (rig, "captcha: removed", 1);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NETWORK);
+  list (rig, "PLcaptchaAAAAAA", 5);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NETWORK);
+  g_assert_cmpint (encore_cache_backoff_left (rig->cache), ==, 0);
+}
+
 #define ADD(name, func) g_test_add (name, Rig, NULL, set_up, func, tear_down)
 
 int
@@ -444,6 +465,7 @@ main (int argc, char **argv)
   ADD ("/manners/429-of-the-media-too", test_429_media);
   ADD ("/manners/an-answer-ends-the-back-off", test_answer_ends_it);
   ADD ("/manners/refused-while-others-wait-for-their-turn", test_refused_while_waiting);
+  ADD ("/manners/what-is-asked-for-is-no-answer", test_words_of_ours);
   ADD ("/manners/min-interval", test_min_interval);
   ADD ("/manners/jobs", test_jobs);
   ADD ("/manners/what-is-urgent-goes-first", test_urge);
