@@ -17,6 +17,7 @@
 #include "fetch/encore-address.h"
 #include "fetch/encore-whole.h"
 
+#define PIECE_MIN_BYTES (64 * 1024)    /* whatever the site likes: each is a request */
 #define PIECE_BYTES (10 * 1024 * 1024) /* what is asked for in larger pieces, sites slow down */
 #define TICK_MS 100
 #define CONNECT_MS 10000
@@ -50,6 +51,7 @@ typedef struct {
   gint64 at, total;                 /* bytes that are good, and of all; 0: unknown */
   gint64 limited_us, limited_bytes; /* since when so many came, for rate_limit */
   gint64 known;                     /* bytes that were in the file at the beginning */
+  gint64 asked_end;                 /* of the piece that was asked for */
   gint64 end;                       /* of this answer's bytes, 0: unknown */
   gint64 heard_us;                  /* when the last byte came, or the request began */
   gboolean judged, wanted;          /* the answer; its body */
@@ -381,6 +383,8 @@ set_up (Transfer *self, struct curl_slist *headers)
   curl_easy_setopt (easy, CURLOPT_MAXREDIRS, (long) MAX_REDIRECTS);
   curl_easy_setopt (easy, CURLOPT_PROXY,
                     self->config->proxy); /* "": none, whatever the host's is */
+  curl_easy_setopt (easy, CURLOPT_NOPROXY,
+                    ""); /* the host's would lead past ours, to any address */
   curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt (easy, CURLOPT_CONNECTTIMEOUT_MS, (long) CONNECT_MS);
   curl_easy_setopt (easy, CURLOPT_HTTPHEADER, headers);
@@ -424,11 +428,12 @@ ask (Transfer *self)
   gint64 piece = self->spec->media->piece_bytes;
   char range[64];
 
-  piece = piece > 0 ? MIN (piece, PIECE_BYTES) : PIECE_BYTES;
+  piece = piece > 0 ? CLAMP (piece, PIECE_MIN_BYTES, PIECE_BYTES) : PIECE_BYTES;
   if (self->total > 0)
     piece = MIN (piece, self->total - self->at);
+  self->asked_end = self->at + piece;
   g_snprintf (range, sizeof range, "%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT, self->at,
-              self->at + piece - 1);
+              self->asked_end - 1);
   curl_easy_setopt (self->line->easy, CURLOPT_RANGE, range);
   self->judged = self->wanted = self->stalled = FALSE;
   self->end = self->status = 0;
@@ -462,6 +467,8 @@ give_up (Transfer *self, CURLcode result)
     return refuse (self, ENCORE_ERROR_FAILED, "the site led away from http");
   if (self->status >= 300 && result != CURLE_TOO_MANY_REDIRECTS)
     return refuse (self, ENCORE_ERROR_NETWORK, "HTTP Error %ld", self->status);
+  if (result == CURLE_OK)
+    return refuse (self, ENCORE_ERROR_NETWORK, "the site sends hardly a byte at a time");
   return refuse (self, ENCORE_ERROR_NETWORK, "the download broke off: %s",
                  curl_easy_strerror (result));
 }
@@ -494,7 +501,9 @@ run (Transfer *self)
       break;
     if (is_final (self, result))
       return give_up (self, result);
-    if (self->at > most && result == CURLE_OK) {
+    /* a shorter piece is allowed, but somebody who sends byte by byte would be asked for ever */
+    if (self->at > most && result == CURLE_OK &&
+        (self->total == 0 || self->at >= MIN (self->asked_end, self->total))) {
       tries = 0;
     } else {
       tries = self->at > most ? 1 : tries + 1;

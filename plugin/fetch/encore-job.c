@@ -325,7 +325,6 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
 gboolean
 encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
 {
-  const gint64 deadline_us = g_get_monotonic_time () + job->config->fetch_timeout_ms * 1000;
   g_autofree char *stem = encore_media_id_to_stem (&job->id);
   g_autofree char *text = encore_media_id_to_text (&job->id);
   g_autoptr (EncoreHandle) hit = NULL;
@@ -333,13 +332,13 @@ encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
 
   memset (out, 0, sizeof *out);
   g_autoptr (EncoreClaim) claim =
-      encore_cache_claim (job->cache, stem, deadline_us, job->cancellable, &hit, &local);
+      encore_cache_claim (job->cache, stem, job->deadline_us, job->cancellable, &hit, &local);
   if (hit != NULL) {
     take_hit (job, hit, out);
     g_info ("fetch: %s is in the cache by now", text);
     return TRUE;
   }
-  if (claim != NULL && fetch (job, claim, deadline_us, out, &local))
+  if (claim != NULL && fetch (job, claim, job->deadline_us, out, &local))
     return TRUE;
   if (claim != NULL && local->domain == ENCORE_ERROR)
     encore_claim_fail (claim, local->code, local->message);

@@ -14,7 +14,8 @@ typedef struct {
   EncoreHttp *http;
   EncoreWorker *worker; /* (nullable) */
   EncoreMediaId id;
-  const char *url; /* (nullable): of what is not on YouTube */
+  const char *url;    /* (nullable): of what is not on YouTube */
+  gint64 deadline_us; /* of g_get_monotonic_time() */
   GCancellable *cancellable;
   /* told on the worker's thread; TITLE (nullable) */
   void (*progress) (EncoreStage stage, gint64 done, gint64 total, const char *title, gpointer data);

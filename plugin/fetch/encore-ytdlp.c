@@ -174,14 +174,17 @@ encore_ytdlp_make_resolve_argv (const EncoreConfig *config, const char *ytdlp_ca
 
 /* No "done" line although it ended: refused by our own filter, or an error.  ERROR is not NULL. */
 static void
-explain (const EncoreConfig *config, const EncoreDownload *out, const char *err_text,
+explain (const EncoreDownloadSpec *spec, const EncoreDownload *out, const char *err_text,
          GError **error)
 {
+  const EncoreConfig *config = spec->config;
+  const char *asked = spec->url != NULL ? spec->url : "";
+
   if (out->file != NULL)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
                          "the site answered with an id that is none");
   else if (!out->has_meta || encore_ytdlp_says_error (err_text))
-    encore_ytdlp_set_failure (err_text, error);
+    encore_ytdlp_set_failure (err_text, asked, error);
   else if (g_strcmp0 (out->live_status, "is_upcoming") == 0)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_UPCOMING, "not out yet");
   else if (g_strcmp0 (out->live_status, "is_live") == 0 ||
@@ -192,7 +195,7 @@ explain (const EncoreConfig *config, const EncoreDownload *out, const char *err_
   else if (out->announced_bytes > config->max_bytes)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_TOO_BIG, "larger than max_bytes");
   else
-    encore_ytdlp_set_failure (err_text, error);
+    encore_ytdlp_set_failure (err_text, asked, error);
   /* the song is there, only its address was refused */
   if (out->has_format && g_error_matches (*error, ENCORE_ERROR, ENCORE_ERROR_GONE))
     (*error)->code = ENCORE_ERROR_FORBIDDEN;
@@ -250,7 +253,7 @@ encore_download_by_ytdlp (const EncoreDownloadSpec *spec, EncoreDownload *out, G
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
                          "yt-dlp told no id that is one for what it downloaded");
   else
-    explain (spec->config, out, err_text, error);
+    explain (spec, out, err_text, error);
   return FALSE;
 }
 
@@ -343,16 +346,16 @@ encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GErro
     out->media.plain = FALSE;
     return TRUE;
   }
-  explain (spec->config, out, err_text, error);
+  explain (spec, out, err_text, error);
   return FALSE;
 }
 
 /* ---- search and playlist */
 
-/* One flat request.  TARGET is ours: "ytsearchN:" and words, or an address. */
+/* One flat request.  TARGET is ours: "ytsearchN:" and what was ASKED, or an address with it. */
 static GPtrArray *
 ask_flat (const EncoreConfig *config, const char *extractors, guint limit, const char *target,
-          const char *dir, GCancellable *cancellable, GError **error)
+          const char *asked, const char *dir, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) hits = g_ptr_array_new_with_free_func (encore_hit_free);
@@ -376,7 +379,7 @@ ask_flat (const EncoreConfig *config, const char *extractors, guint limit, const
   if (hits->len > 0)
     return g_steal_pointer (&hits);
   if (encore_ytdlp_says_error (err_text))
-    encore_ytdlp_set_failure (err_text, error);
+    encore_ytdlp_set_failure (err_text, asked, error);
   else
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "nothing was found");
   return NULL;
@@ -389,7 +392,7 @@ encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit,
   g_autofree char *clean = encore_ytdlp_clean (words, WORDS_MAX);
   g_autofree char *query = g_strdup_printf ("ytsearch%u:%s", limit, clean);
 
-  return ask_flat (config, "youtube:search,youtube", limit, query, dir, cancellable, error);
+  return ask_flat (config, "youtube:search,youtube", limit, query, clean, dir, cancellable, error);
 }
 
 GPtrArray *
@@ -398,6 +401,6 @@ encore_ytdlp_list (const EncoreConfig *config, const char *list_id, guint limit,
 {
   g_autofree char *url = g_strconcat ("https://www.youtube.com/playlist?list=", list_id, NULL);
 
-  return ask_flat (config, "youtube:tab,youtube:playlist,youtube", limit, url, dir, cancellable,
-                   error);
+  return ask_flat (config, "youtube:tab,youtube:playlist,youtube", limit, url, list_id, dir,
+                   cancellable, error);
 }

@@ -11,13 +11,14 @@ G_BEGIN_DECLS
 int encore_ytdlp_take_line (const char *line, gpointer data);
 
 /* encore_ytdlp_classify: the code for what yt-dlp wrote to standard error, and its last ERROR line
- * without control characters, cut. */
-EncoreError encore_ytdlp_classify (const char *err_text, char **message);
+ * without control characters, cut.  @asked: the words or the address that it was asked for: people
+ * choose them, so they tell nothing; nor does an id. */
+EncoreError encore_ytdlp_classify (const char *err_text, const char *asked, char **message);
 
 /* encore_ytdlp_says_error: warnings are none. */
 gboolean encore_ytdlp_says_error (const char *err_text);
 /* encore_ytdlp_set_failure: what encore_ytdlp_classify() makes of it; NO_PROGRAM if it is empty. */
-void encore_ytdlp_set_failure (const char *err_text, GError **error);
+void encore_ytdlp_set_failure (const char *err_text, const char *asked, GError **error);
 
 /* encore_ytdlp_resolve: what the song is and where its bytes are; nothing is downloaded. */
 gboolean encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
