@@ -11,7 +11,7 @@
 
 #include "base/encore-ogg.h"
 
-#define TOLERANCE_MS 2000
+#define TOLERANCE_MS 1500  /* sites tell whole seconds */
 #define TOLERANCE_SHARE 50 /* 2 % */
 #define TOLERANCE_BYTES 32768
 #define HEAD_BYTES 64
