@@ -230,12 +230,18 @@ judge_whole (Transfer *self)
   return TRUE;
 }
 
+/* The bytes are looked at, too.  Files in stores of the cloud are often only "binary". */
 static gboolean
 is_media_type (const char *type)
 {
-  return type != NULL && (g_ascii_strncasecmp (type, "audio/", 6) == 0 ||
-                          g_ascii_strncasecmp (type, "video/", 6) == 0 ||
-                          g_ascii_strncasecmp (type, "application/octet-stream", 24) == 0);
+  static const char *const types[] = {
+      "audio/",          "video/",          "application/octet-stream",
+      "application/ogg", "application/mp4", "binary/octet-stream"};
+
+  for (gsize i = 0; type != NULL && i < G_N_ELEMENTS (types); i++)
+    if (g_ascii_strncasecmp (type, types[i], strlen (types[i])) == 0)
+      return TRUE;
+  return FALSE;
 }
 
 /* Before the first byte is kept.  Returns: whether the body is wanted; errors that may go away by
