@@ -184,6 +184,8 @@ test_once (Rig *rig, gconstpointer data)
       {"stalled", {.stall_after = 200000}, 2},
       {"no pieces", {.no_range = TRUE}, 1},
       {"no length", {.no_length = TRUE}, 1},
+      {"application/ogg", {.type = "application/ogg"}, 1},
+      {"binary/octet-stream", {.type = "binary/octet-stream"}, 1},
       {"no pieces, closed in the middle", {.no_range = TRUE, .drop_after = 200000}, 2},
       {"a length that is too large", {.length_error = 1000}, 1},
       {"redirected", {.status = 302, .location = "http://127.0.0.1:%s/other"}, 2},

@@ -230,12 +230,18 @@ judge_whole (Transfer *self)
   return TRUE;
 }
 
+/* The bytes are looked at, too.  Files in stores of the cloud are often only "binary". */
 static gboolean
 is_media_type (const char *type)
 {
-  return type != NULL && (g_ascii_strncasecmp (type, "audio/", 6) == 0 ||
-                          g_ascii_strncasecmp (type, "video/", 6) == 0 ||
-                          g_ascii_strncasecmp (type, "application/octet-stream", 24) == 0);
+  static const char *const types[] = {
+      "audio/",          "video/",          "application/octet-stream",
+      "application/ogg", "application/mp4", "binary/octet-stream"};
+
+  for (gsize i = 0; type != NULL && i < G_N_ELEMENTS (types); i++)
+    if (g_ascii_strncasecmp (type, types[i], strlen (types[i])) == 0)
+      return TRUE;
+  return FALSE;
 }
 
 /* Before the first byte is kept.  Returns: whether the body is wanted; errors that may go away by
@@ -480,6 +486,19 @@ is_final (const Transfer *self, CURLcode result)
          result == CURLE_TOO_MANY_REDIRECTS;
 }
 
+/* Only the end of the connection ends the answer. */
+static gboolean
+is_open_ended (const Transfer *self)
+{
+  struct curl_header *encoding;
+  long version = 0;
+
+  curl_easy_getinfo (self->line->easy, CURLINFO_HTTP_VERSION, &version);
+  return self->total == 0 && version < CURL_HTTP_VERSION_2_0 &&
+         curl_easy_header (self->line->easy, "Transfer-Encoding", 0, CURLH_HEADER, -1, &encoding) !=
+             CURLHE_OK;
+}
+
 static gboolean
 is_whole (const Transfer *self, CURLcode result)
 {
@@ -542,6 +561,8 @@ encore_http_download (EncoreHttp *http, const EncoreHttpSpec *spec, GError **err
   const gboolean ok = take_total (&self, self.total) &&
                       wait_until (&self, monotonic_from_unix (spec->media->available_at_s)) &&
                       run (&self);
+  if (spec->open_ended != NULL)
+    *spec->open_ended = ok && is_open_ended (&self);
   give_line (http, self.line);
   curl_slist_free_all (headers);
   if (!ok)

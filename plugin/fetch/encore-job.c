@@ -148,13 +148,27 @@ download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDo
   return ok && !is_elsewhere;
 }
 
+/* Where the connection ended the file may have, too, or not: somebody must have told its length.
+ * Ogg and WAV files were found to be whole. */
+static gboolean
+tells_its_end (const guint8 *head, gint64 container_ms, const EncoreDownload *answer,
+               GError **error)
+{
+  if (!answer->is_open_ended || answer->duration_ms > 0 || container_ms > 0 ||
+      memcmp (head, "OggS", 4) == 0 || memcmp (head, "RIFF", 4) == 0)
+    return TRUE;
+  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+                       "neither the site nor the file tells where it ends");
+  return FALSE;
+}
+
 /* Size as announced, the beginning of a media file, and no part of its container missing. */
 static gboolean
 check_open (int fd, const EncoreDownload *answer, gint64 *bytes, gint64 *container_ms,
             GError **error)
 {
   struct stat st = {0};
-  guint8 head[16];
+  guint8 head[16] = {0};
   gssize n = -1;
 
   if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
@@ -170,7 +184,8 @@ check_open (int fd, const EncoreDownload *answer, gint64 *bytes, gint64 *contain
   else if (!encore_whole_has_magic (head, n))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the site sent no media file");
   else
-    return encore_announced_ms (fd, container_ms, error);
+    return encore_announced_ms (fd, container_ms, error) &&
+           tells_its_end (head, *container_ms, answer, error);
   return FALSE;
 }
 

@@ -28,9 +28,17 @@ encore_whole_has_magic (const guint8 *head, gsize len)
                 {0, "ID3"},
                 {0, "fLaC"},
                 {0, "RIFF"},
+                /* MPEG audio: MP3 with and without CRC, at all rates; ADTS */
                 {0, "\xff\xfb"},
+                {0, "\xff\xfa"},
                 {0, "\xff\xf3"},
-                {0, "\xff\xf1"}};
+                {0, "\xff\xf2"},
+                {0, "\xff\xe3"},
+                {0, "\xff\xe2"},
+                {0, "\xff\xf1"},
+                {0, "\xff\xf0"},
+                {0, "\xff\xf9"},
+                {0, "\xff\xf8"}};
 
   for (gsize i = 0; i < G_N_ELEMENTS (magics); i++) {
     const gsize n = strlen (magics[i].bytes);
