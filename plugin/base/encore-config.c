@@ -113,7 +113,8 @@ static const EncoreOption OPTIONS[] = {
      "Download from addresses of this machine and of private networks, too; for tests"},
     {"sources", ENCORE_OPTION_ENUM, AT (sources), "youtube", 0, 0, SOURCES_CHOICES,
      "Whose links people may give: youtube, http (also addresses of sound files), any (also every "
-     "site that yt-dlp knows)"},
+     "site that yt-dlp knows; where such a site leads yt-dlp itself is not checked, whatever "
+     "allow_private says)"},
     {"resolver", ENCORE_OPTION_ENUM, AT (resolver), "process", 0, 0, RESOLVER_CHOICES,
      "Who asks the site what a song is: process (a yt-dlp each time), worker (a yt-dlp that stays, "
      "which answers at once)"},

@@ -206,6 +206,16 @@ send_progress (const Flight *flight, EncoreWaiter *waiter)
 }
 
 static void
+send_progress (const Flight *flight, EncoreWaiter *waiter)
+{
+  News *news = news_new (waiter, TELL_PROGRESS);
+
+  news->progress = progress_of (flight);
+  news->progress.title = news->title = g_strdup (flight->title);
+  send_news (news);
+}
+
+static void
 on_progress (EncoreStage stage, gint64 done, gint64 total, const char *title, gpointer data)
 {
   Flight *flight = data;
@@ -341,6 +351,9 @@ fly (gpointer data, gpointer user_data)
   for (guint i = 0; i < flight->waiters->len; i++) {
     EncoreWaiter *waiter = flight->waiters->pdata[i];
     waiter->flight = NULL;
+    if (error != NULL &&
+        flight->done_bytes > 0) /* what was downloaded for nothing since the last news */
+      send_progress (flight, waiter);
     send_fetched (waiter, &result, error);
   }
   if (error == NULL)

@@ -175,13 +175,27 @@ download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDo
   return ok && !is_elsewhere;
 }
 
+/* Where the connection ended the file may have, too, or not: somebody must have told its length.
+ * Ogg and WAV files were found to be whole. */
+static gboolean
+tells_its_end (const guint8 *head, gint64 container_ms, const EncoreDownload *answer,
+               GError **error)
+{
+  if (!answer->is_open_ended || answer->duration_ms > 0 || container_ms > 0 ||
+      memcmp (head, "OggS", 4) == 0 || memcmp (head, "RIFF", 4) == 0)
+    return TRUE;
+  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+                       "neither the site nor the file tells where it ends");
+  return FALSE;
+}
+
 /* Size as announced, the beginning of a media file, and no part of its container missing. */
 static gboolean
 check_open (int fd, const EncoreDownload *answer, gint64 *bytes, gint64 *container_ms,
             GError **error)
 {
   struct stat st = {0};
-  guint8 head[16];
+  guint8 head[16] = {0};
   gssize n = -1;
 
   if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
@@ -197,7 +211,8 @@ check_open (int fd, const EncoreDownload *answer, gint64 *bytes, gint64 *contain
   else if (!encore_whole_has_magic (head, n))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the site sent no media file");
   else
-    return encore_announced_ms (fd, container_ms, error);
+    return encore_announced_ms (fd, container_ms, error) &&
+           tells_its_end (head, *container_ms, answer, error);
   return FALSE;
 }
 
@@ -354,7 +369,6 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreEarly
 gboolean
 encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
 {
-  const gint64 deadline_us = g_get_monotonic_time () + job->config->fetch_timeout_ms * 1000;
   g_autofree char *stem = encore_media_id_to_stem (&job->id);
   g_autofree char *text = encore_media_id_to_text (&job->id);
   g_autoptr (EncoreHandle) hit = NULL;
@@ -362,14 +376,14 @@ encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
 
   memset (out, 0, sizeof *out);
   g_autoptr (EncoreClaim) claim =
-      encore_cache_claim (job->cache, stem, deadline_us, job->cancellable, &hit, &local);
+      encore_cache_claim (job->cache, stem, job->deadline_us, job->cancellable, &hit, &local);
   if (hit != NULL) {
     take_hit (job, hit, out);
     g_info ("fetch: %s is in the cache by now", text);
     return TRUE;
   }
   g_autoptr (EncoreEarly) early = NULL;
-  if (claim != NULL && fetch (job, claim, deadline_us, &early, out, &local))
+  if (claim != NULL && fetch (job, claim, job->deadline_us, &early, out, &local))
     return TRUE;
   if (early != NULL)
     encore_early_fail (early, local);

@@ -14,7 +14,8 @@ typedef struct {
   EncoreHttp *http;
   EncoreWorker *worker; /* (nullable) */
   EncoreMediaId id;
-  const char *url; /* (nullable): of what is not on YouTube */
+  const char *url;    /* (nullable): of what is not on YouTube */
+  gint64 deadline_us; /* of g_get_monotonic_time() */
   GCancellable *cancellable;
   GThreadPool *early_pool; /* (nullable): of encore_early_run(); NULL: not heard early */
   /* told on the worker's thread; TITLE (nullable) */
