@@ -206,16 +206,6 @@ send_progress (const Flight *flight, EncoreWaiter *waiter)
 }
 
 static void
-send_progress (const Flight *flight, EncoreWaiter *waiter)
-{
-  News *news = news_new (waiter, TELL_PROGRESS);
-
-  news->progress = progress_of (flight);
-  news->progress.title = news->title = g_strdup (flight->title);
-  send_news (news);
-}
-
-static void
 on_progress (EncoreStage stage, gint64 done, gint64 total, const char *title, gpointer data)
 {
   Flight *flight = data;
@@ -348,6 +338,8 @@ fly (gpointer data, gpointer user_data)
   block_sigpipe ();
   encore_manners_run (&job, &result, &error);
   g_mutex_lock (&self->mutex);
+  if (error != NULL) /* nobody begins to hear it now */
+    g_clear_pointer (&flight->early, encore_reader_unref);
   for (guint i = 0; i < flight->waiters->len; i++) {
     EncoreWaiter *waiter = flight->waiters->pdata[i];
     waiter->flight = NULL;
