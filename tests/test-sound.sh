@@ -5,7 +5,7 @@
 . "$abs_top_srcdir/tests/bot-fixture.sh"
 
 holds () { awk "BEGIN { exit !($1) }"; }
-# Plays ID from the miss to its end.  (What is heard before it was measured: test-early.sh.)
+# Plays ID from the miss to its end.  (What is heard before it was measured: test-miss.sh.)
 play () {
   VOICE=file:$dir/voice.opus config early=no
   echo "?play https://youtu.be/$1" | run
