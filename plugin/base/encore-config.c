@@ -56,6 +56,8 @@ static const EncoreOption OPTIONS[] = {
     {"early", ENCORE_OPTION_BOOL, AT (early), "yes", 0, 0, NULL,
      "A new song is heard while it is downloaded, at the loudness of its source; no: when it has "
      "been measured"},
+    {"live", ENCORE_OPTION_BOOL, AT (live), "no", 0, 0, NULL,
+     "Live streams are played while they last, and never kept; needs ffmpeg in ytdlp_path"},
     {"max_duration", ENCORE_OPTION_DURATION, AT (max_duration_ms), "3h", SECOND_MS, 30 * DAY_MS,
      NULL, "Longer songs are refused"},
     {"max_bytes", ENCORE_OPTION_SIZE, AT (max_bytes), "200MiB", KIB, TIB, NULL,

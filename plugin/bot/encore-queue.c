@@ -3,6 +3,8 @@
 #include "config.h"
 #include "bot/encore-queue.h"
 
+#include "bot/encore-text.h"
+
 struct EncoreQueue {
   GPtrArray *tracks; /* EncoreTrack, next one first */
 };
@@ -45,6 +47,12 @@ encore_track_get_name (const EncoreTrack *self)
   if (self->title != NULL && *self->title != '\0')
     return self->title;
   return self->words != NULL ? self->words : self->id.id;
+}
+
+char *
+encore_track_get_length (const EncoreTrack *self)
+{
+  return self->is_live ? g_strdup ("live") : encore_text_duration (self->duration_ms);
 }
 
 EncoreQueue *

@@ -66,7 +66,8 @@ may_fetch_ahead (EncoreRoom *self, const EncoreTrack *track)
   const guint per_user = config->per_user_jobs;
   const EncoreTrack *current = self->current;
 
-  return !track->tried && !(current != NULL && current->is_early && current->waiter != NULL) &&
+  return !track->tried &&
+         !(current != NULL && current->is_early && !current->is_live && current->waiter != NULL) &&
          encore_cache_backoff_left (self->plugin->cache) == 0 &&
          count_ahead (self->plugin, 0) < (guint) MAX (config->jobs - 1, 1) &&
          (per_user == 0 || track->user == 0 || count_ahead (self->plugin, track->user) < per_user);
@@ -132,6 +133,7 @@ encore_room_put_off (EncoreRoom *self, EncoreTrack *track, const GError *error)
 
   for (gsize i = 0; i < G_N_ELEMENTS (passing); i++)
     passes |= g_error_matches (error, ENCORE_ERROR, passing[i]);
+  passes |= self->plugin->config->live && g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_LIVE);
   if (track == self->current || !passes)
     return FALSE;
   g_info ("fetch: %s is tried again when its turn comes: %s", encore_track_get_name (track),

@@ -47,6 +47,19 @@ encore_room_early_fetched (EncoreRoom *self, EncoreTrack *track)
 }
 
 gboolean
+encore_room_take_live (EncoreRoom *self, EncoreTrack *track, const GError *error,
+                       EncoreProgressFunc progress, EncoreFetchedFunc done)
+{
+  if (!self->plugin->config->live || track != self->current || track->is_live ||
+      !g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_LIVE))
+    return FALSE;
+  track->is_live = TRUE;
+  track->waiter = encore_fetch_live (self->plugin->fetch, &track->id, self->plugin->context,
+                                     progress, done, track);
+  return TRUE;
+}
+
+gboolean
 encore_room_early_lost (EncoreRoom *self, EncoreTrack *track, const GError *error)
 {
   if (track != self->current || !track->is_early)
@@ -70,6 +83,8 @@ encore_room_early_ended (EncoreRoom *self)
 {
   const EncoreTrack *track = self->current;
 
+  if (track->is_live && g_error_matches (track->failure, ENCORE_ERROR, ENCORE_ERROR_LIVE))
+    return FALSE; /* it is over, as was to be expected */
   if (track->failure != NULL) {
     g_autofree char *sentence = encore_plugin_sentence (self->plugin, track->failure);
     g_warning ("fetch: %s", track->failure->message);

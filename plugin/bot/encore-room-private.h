@@ -61,6 +61,10 @@ guint encore_room_start_early (EncoreRoom *self, GError **error); /* Returns: it
 /* TRACK was fetched, its fetch has failed.  Returns: FALSE if it does not sound yet. */
 gboolean encore_room_early_fetched (EncoreRoom *self, EncoreTrack *track);
 gboolean encore_room_early_lost (EncoreRoom *self, EncoreTrack *track, const GError *error);
+/* TRACK's fetch has failed.  Returns: FALSE if that is not because it is a stream whose turn is now
+ * and which may be played: it begins then. */
+gboolean encore_room_take_live (EncoreRoom *self, EncoreTrack *track, const GError *error,
+                                EncoreProgressFunc progress, EncoreFetchedFunc done);
 /* The player is at the end of the current song.  Returns: TRUE if it plays again from what came. */
 gboolean encore_room_early_ended (EncoreRoom *self);
 /* The player cannot go on with the current song.  Returns: FALSE if that is a cached one. */

@@ -89,7 +89,7 @@ encore_room_finish_current (EncoreRoom *self, const char *why)
   self->song = 0;
   self->hold = self->buffering = FALSE;
   track->start_ms = 0;
-  track->is_early = track->early_tried = FALSE;
+  track->is_early = track->early_tried = track->is_live = FALSE;
   if (self->loop == ENCORE_LOOP_QUEUE &&
       (track->state == ENCORE_TRACK_READY || track->waiter != NULL)) {
     track->counted = FALSE;
@@ -170,6 +170,8 @@ fail (EncoreRoom *self, EncoreTrack *track, const GError *error)
     encore_room_drop_failed (self, track, error);
 }
 
+static void on_progress (const EncoreProgress *progress, gpointer data);
+
 static void
 on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
 {
@@ -178,6 +180,8 @@ on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
 
   track->waiter = NULL;
   if (error != NULL) {
+    if (encore_room_take_live (self, track, error, on_progress, on_fetched))
+      return;
     if (!encore_room_early_lost (self, track, error))
       fail (self, track, error);
     encore_room_look_ahead_elsewhere (self);
@@ -345,7 +349,7 @@ on_started (guint song, gint64 sent_us, gpointer data)
   if (song != self->song || track == NULL)
     return;
   g_autofree char *text = encore_media_id_to_text (&track->id);
-  g_autofree char *length = encore_text_duration (track->duration_ms);
+  g_autofree char *length = encore_track_get_length (track);
   if (track->asked_us != 0) {
     char ms[G_ASCII_DTOSTR_BUF_SIZE];
     g_ascii_formatd (ms, sizeof ms, "%.1f", (sent_us - track->asked_us) / 1000.0);

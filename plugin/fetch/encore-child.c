@@ -28,6 +28,8 @@ typedef struct {
   int out, err, life;
   GString *line, *errors;
   EncoreLineFunc func;
+  EncoreBytesFunc bytes; /* (nullable) */
+  GError *refused;       /* by BYTES */
   gpointer data;
   gint64 patience_us; /* until when the next progress must come */
   gint64 stall_us;
@@ -197,12 +199,28 @@ take_output (Child *self, const char *bytes, gsize len)
       g_string_append_c (self->line, bytes[i]);
 }
 
+static void
+take_bytes (Child *self, const guint8 *bytes, gsize len)
+{
+  self->patience_us = g_get_monotonic_time () + self->stall_us;
+  if (self->refused == NULL)
+    self->bytes (bytes, len, self->data, &self->refused);
+}
+
+static void
+take_errors (Child *self, const char *text, gsize len)
+{
+  g_string_append_len (self->errors, text, MIN (len, TEXT_MAX - self->errors->len));
+  if (self->bytes != NULL)
+    take_output (self, text, len);
+}
+
 /* Reads what is there.  Returns: FALSE at the end of both pipes. */
 static gboolean
 read_pipes (Child *self)
 {
   GPollFD fds[] = {{self->out, G_IO_IN, 0}, {self->err, G_IO_IN, 0}};
-  char buf[8192];
+  char buf[16384];
 
   g_poll (fds, 2, TICK_MS);
   for (int i = 0; i < 2; i++) {
@@ -210,11 +228,13 @@ read_pipes (Child *self)
     if (*fd < 0 || fds[i].revents == 0)
       continue;
     const gssize n = read (*fd, buf, sizeof buf);
-    self->output_bytes += MAX (n, 0);
-    if (n > 0 && i == 0) {
+    self->output_bytes += i == 0 && self->bytes != NULL ? 0 : MAX (n, 0);
+    if (n > 0 && i == 0 && self->bytes != NULL) {
+      take_bytes (self, (const guint8 *) buf, n);
+    } else if (n > 0 && i == 0) {
       take_output (self, buf, n);
     } else if (n > 0) {
-      g_string_append_len (self->errors, buf, MIN ((gsize) n, TEXT_MAX - self->errors->len));
+      take_errors (self, buf, n);
     } else if (n == 0 || errno != EINTR) {
       close (*fd);
       *fd = -1;
@@ -270,6 +290,8 @@ check_patience (Child *self, const EncoreChildSpec *spec, GCancellable *cancella
                          "the time for a fetch is over");
   else if (now_us > self->patience_us)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE, "no new byte for too long");
+  else if (self->refused != NULL)
+    g_propagate_error (error, g_steal_pointer (&self->refused));
   else if (self->is_vain)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NETWORK,
                          "it asked the site again and again for hardly a byte");
@@ -322,6 +344,7 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
                 .err = -1,
                 .life = -1,
                 .func = line,
+                .bytes = spec->bytes,
                 .data = data,
                 .patience_us = g_get_monotonic_time () + spec->first_ms * 1000,
                 .stall_us = spec->stall_ms * 1000};
@@ -342,6 +365,7 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
   if (self.err >= 0)
     close (self.err);
   g_string_free (self.line, TRUE);
+  g_clear_error (&self.refused);
   g_autofree char *raw = g_string_free (self.errors, FALSE);
   *err_text = g_utf8_make_valid (raw, -1);
   return ok;

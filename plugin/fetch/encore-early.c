@@ -14,9 +14,15 @@
 #include "fetch/encore-encode.h"
 #include "fetch/encore-remux.h"
 
+/* Of a stream; a room that was paused for longer goes on with what there is. */
+#define KEEP_SOURCE_BYTES (4 * 1024 * 1024)
+#define KEEP_OGG_BYTES (64 * 1024 * 1024)
+#define FORGET_BYTES (1024 * 1024) /* not for every page */
+
 struct EncoreEarly { /* g_atomic_rc_box: the job has it, and the worker */
   EncoreReader *source, *ogg;
   int bitrate_bps;
+  gboolean is_stream;
   gint64 source_bytes; /* job only: the most that was there */
   gint64 ogg_bytes;    /* worker only */
 };
@@ -57,11 +63,11 @@ open_nameless (const char *dir)
   return fd;
 }
 
-EncoreEarly *
-encore_early_new (GThreadPool *pool, const char *path, const char *dir, int bitrate_bps,
-                  GError **error)
+/* @source: (transfer full): a descriptor; -1 with errno. */
+static EncoreEarly *
+early_new (GThreadPool *pool, int source, gboolean is_stream, const char *dir, int bitrate_bps,
+           GError **error)
 {
-  const int source = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   const int ogg = source >= 0 ? open_nameless (dir) : -1;
 
   if (ogg < 0) {
@@ -75,14 +81,58 @@ encore_early_new (GThreadPool *pool, const char *path, const char *dir, int bitr
   self->source = encore_reader_new_growing (source, close_fd, GINT_TO_POINTER (source));
   self->ogg = encore_reader_new_growing (ogg, close_fd, GINT_TO_POINTER (ogg));
   self->bitrate_bps = bitrate_bps;
+  self->is_stream = is_stream;
   g_thread_pool_push (pool, g_atomic_rc_box_acquire (self), NULL);
   return self;
+}
+
+EncoreEarly *
+encore_early_new (GThreadPool *pool, const char *path, const char *dir, int bitrate_bps,
+                  GError **error)
+{
+  return early_new (pool, open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), FALSE, dir, bitrate_bps,
+                    error);
+}
+
+EncoreEarly *
+encore_early_new_stream (GThreadPool *pool, const char *dir, int bitrate_bps, GError **error)
+{
+  return early_new (pool, open_nameless (dir), TRUE, dir, bitrate_bps, error);
 }
 
 EncoreReader *
 encore_early_get_reader (EncoreEarly *self)
 {
   return self->ogg;
+}
+
+/* ---- files */
+
+/* What lies more than KEEP bytes before BYTES, which is where FD ends, is given back.  (Where the
+ * file system cannot do that the stream takes its room until it ends.) */
+static void
+forget (int fd, gint64 before_bytes, gint64 bytes, gint64 keep_bytes)
+{
+  if (bytes / FORGET_BYTES > before_bytes / FORGET_BYTES && bytes > keep_bytes)
+    fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, bytes - keep_bytes);
+}
+
+static gboolean
+write_at (int fd, const guint8 *bytes, gsize len, gint64 at, GError **error)
+{
+  for (gsize done = 0; done < len;) {
+    const gssize n = pwrite (fd, bytes + done, len - done, at + done);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0) {
+      g_set_error (error, ENCORE_ERROR,
+                   errno == ENOSPC ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE, "cannot write: %s",
+                   g_strerror (errno));
+      return FALSE;
+    }
+    done += n;
+  }
+  return TRUE;
 }
 
 /* ---- the job */
@@ -123,12 +173,26 @@ encore_early_advance (EncoreEarly *self, const char *path, gint64 bytes)
   encore_reader_advance (self->source, bytes, 0);
 }
 
+gboolean
+encore_early_append (EncoreEarly *self, const guint8 *bytes, gsize len, GError **error)
+{
+  const int fd = encore_reader_get_fd (self->source);
+
+  if (!write_at (fd, bytes, len, self->source_bytes, error))
+    return FALSE;
+  forget (fd, self->source_bytes, self->source_bytes + len, KEEP_SOURCE_BYTES);
+  self->source_bytes += len;
+  encore_reader_advance (self->source, self->source_bytes, 0);
+  return TRUE;
+}
+
 void
 encore_early_complete (EncoreEarly *self, const char *path)
 {
   struct stat st;
 
-  check_ours (self, path);
+  if (path != NULL)
+    check_ours (self, path);
   if (fstat (encore_reader_get_fd (self->source), &st) == 0)
     encore_reader_advance (self->source, st.st_size, 0);
   encore_reader_complete (self->source);
@@ -167,17 +231,12 @@ write_page (const guint8 *page, gsize len, gpointer data, GError **error)
 {
   EncoreEarly *self = data;
 
-  for (gsize done = 0; done < len;) {
-    const gssize n =
-        pwrite (encore_reader_get_fd (self->ogg), page + done, len - done, self->ogg_bytes + done);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0) {
-      g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "cannot write: %s", g_strerror (errno));
-      return FALSE;
-    }
-    done += n;
-  }
+  const int fd = encore_reader_get_fd (self->ogg);
+
+  if (!write_at (fd, page, len, self->ogg_bytes, error))
+    return FALSE;
+  if (self->is_stream)
+    forget (fd, self->ogg_bytes, self->ogg_bytes + len, KEEP_OGG_BYTES);
   self->ogg_bytes += len;
   encore_reader_advance (self->ogg, self->ogg_bytes, get_end_ns (page));
   return TRUE;

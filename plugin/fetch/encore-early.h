@@ -22,6 +22,10 @@ typedef struct EncoreEarly EncoreEarly;
  * Errors: STORE, NO_SPACE. */
 EncoreEarly *encore_early_new (GThreadPool *pool, const char *path, const char *dir,
                                int bitrate_bps, GError **error);
+/* encore_early_new_stream: of what append() brings, without end: what is long past is given back to
+ * the disk. */
+EncoreEarly *
+encore_early_new_stream (GThreadPool *pool, const char *dir, int bitrate_bps, GError **error);
 void encore_early_run (gpointer early, gpointer closing); /* a GFunc */
 /* encore_early_free: the job's share.  Without complete() before, what was read fails. */
 void encore_early_free (EncoreEarly *self);
@@ -31,7 +35,9 @@ EncoreReader *encore_early_get_reader (EncoreEarly *self);
 
 /* encore_early_advance: BYTES of PATH are there.  Another file than before ends it. */
 void encore_early_advance (EncoreEarly *self, const char *path, gint64 bytes);
-/* encore_early_complete: PATH is whole. */
+/* encore_early_append: of a stream.  Errors: STORE, NO_SPACE. */
+gboolean encore_early_append (EncoreEarly *self, const guint8 *bytes, gsize len, GError **error);
+/* encore_early_complete: PATH is whole; NULL: so is the stream. */
 void encore_early_complete (EncoreEarly *self, const char *path);
 void encore_early_fail (EncoreEarly *self, const GError *error);
 

@@ -14,6 +14,7 @@
 #include "base/encore-weblink.h"
 #include "fetch/encore-early.h"
 #include "fetch/encore-job.h"
+#include "fetch/encore-live.h"
 #include "fetch/encore-lookup.h"
 #include "fetch/encore-manners.h"
 
@@ -51,6 +52,7 @@ struct EncoreFetch {
   GHashTable *flights; /* text -> Flight */
   gint n_flying;       /* atomic */
   GThreadPool *flight_pool, *search_pool;
+  GThreadPool *live_pool;  /* a thread for each stream: it may last for days */
   GThreadPool *early_pool; /* (nullable) */
   GCancellable *closing;
 };
@@ -314,29 +316,12 @@ encore_fetch_link (EncoreFetch *self, const char *text, EncoreMediaId *out)
 /* ---- flying */
 
 /* Worker: the flight leaves the table before its waiters are told, so that none can join too late.
- */
+ * @error: (nullable) */
 static void
-fly (gpointer data, gpointer user_data)
+land (Flight *flight, const EncoreFetched *result, const GError *error)
 {
-  Flight *flight = data;
-  EncoreFetch *self = user_data;
-  g_autofree char *address = find_address (self, &flight->id);
-  const EncoreJob job = {.cache = self->cache,
-                         .url = address,
-                         .config = self->config,
-                         .http = self->http,
-                         .worker = self->worker,
-                         .id = flight->id,
-                         .cancellable = flight->cancellable,
-                         .early_pool = self->early_pool,
-                         .progress = on_progress,
-                         .early = on_early,
-                         .data = flight};
-  EncoreFetched result;
-  g_autoptr (GError) error = NULL;
+  EncoreFetch *self = flight->fetch;
 
-  block_sigpipe ();
-  encore_manners_run (&job, &result, &error);
   g_mutex_lock (&self->mutex);
   if (error != NULL) /* nobody begins to hear it now */
     g_clear_pointer (&flight->early, encore_reader_unref);
@@ -346,10 +331,8 @@ fly (gpointer data, gpointer user_data)
     if (error != NULL &&
         flight->done_bytes > 0) /* what was downloaded for nothing since the last news */
       send_progress (flight, waiter);
-    send_fetched (waiter, &result, error);
+    send_fetched (waiter, result, error);
   }
-  if (error == NULL)
-    g_free ((char *) result.title);
   if (g_hash_table_lookup (self->flights, flight->text) == flight)
     g_hash_table_remove (self->flights, flight->text);
   g_mutex_unlock (&self->mutex);
@@ -357,8 +340,57 @@ fly (gpointer data, gpointer user_data)
   g_atomic_int_add (&self->n_flying, -1);
 }
 
+/* @address: (nullable): outlives it */
+static EncoreJob
+make_job (EncoreFetch *self, Flight *flight, const char *address)
+{
+  return (EncoreJob){.cache = self->cache,
+                     .url = address,
+                     .config = self->config,
+                     .http = self->http,
+                     .worker = self->worker,
+                     .id = flight->id,
+                     .cancellable = flight->cancellable,
+                     .early_pool = self->early_pool,
+                     .progress = on_progress,
+                     .early = on_early,
+                     .data = flight};
+}
+
+static void
+fly (gpointer data, gpointer user_data)
+{
+  Flight *flight = data;
+  g_autofree char *address = find_address (flight->fetch, &flight->id);
+  EncoreJob job = make_job (flight->fetch, flight, address);
+  EncoreFetched result;
+  g_autoptr (GError) error = NULL;
+
+  block_sigpipe ();
+  if (!flight->fetch->config->early)
+    job.early_pool = NULL;
+  encore_manners_run (&job, &result, &error);
+  land (flight, &result, error);
+  if (error == NULL)
+    g_free ((char *) result.title);
+}
+
+static void
+fly_live (gpointer data, gpointer user_data)
+{
+  Flight *flight = data;
+  g_autofree char *address = find_address (flight->fetch, &flight->id);
+  const EncoreJob job = make_job (flight->fetch, flight, address);
+  g_autoptr (GError) error = NULL;
+
+  block_sigpipe ();
+  encore_live_run (&job, &error);
+  g_info ("fetch: live %s: %s", flight->text, error->message);
+  land (flight, NULL, error);
+}
+
 static Flight *
-start_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text)
+start_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text, GThreadPool *pool)
 {
   Flight *flight = g_new0 (Flight, 1);
 
@@ -369,8 +401,26 @@ start_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text)
   flight->waiters = g_ptr_array_new_with_free_func (waiter_unref);
   g_hash_table_replace (self->flights, flight->text, flight);
   g_atomic_int_inc (&self->n_flying);
-  g_thread_pool_push (self->flight_pool, flight, NULL);
+  g_thread_pool_push (pool, flight, NULL);
   return flight;
+}
+
+/* The flight TEXT gets a waiter more; it begins in POOL if there is none. */
+static void
+join_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text, GThreadPool *pool,
+             EncoreWaiter *waiter)
+{
+  g_mutex_lock (&self->mutex);
+  Flight *flight = g_hash_table_lookup (self->flights, text);
+  if (flight == NULL)
+    flight = start_flight (self, id, text, pool);
+  waiter->flight = flight;
+  g_ptr_array_add (flight->waiters, waiter);
+  if (flight->early != NULL)
+    send_progress (flight, waiter);
+  if (flight->waiters->len > 1)
+    g_info ("fetch: join %s waiters=%u", text, flight->waiters->len);
+  g_mutex_unlock (&self->mutex);
 }
 
 EncoreWaiter *
@@ -389,17 +439,21 @@ encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *con
     waiter_unref (waiter); /* the news hold it until it was told */
     return waiter;
   }
-  g_mutex_lock (&self->mutex);
-  Flight *flight = g_hash_table_lookup (self->flights, text);
-  if (flight == NULL)
-    flight = start_flight (self, id, text);
-  waiter->flight = flight;
-  g_ptr_array_add (flight->waiters, waiter);
-  if (flight->early != NULL)
-    send_progress (flight, waiter);
-  if (flight->waiters->len > 1)
-    g_info ("fetch: join %s waiters=%u", text, flight->waiters->len);
-  g_mutex_unlock (&self->mutex);
+  join_flight (self, id, text, self->flight_pool, waiter);
+  return waiter;
+}
+
+EncoreWaiter *
+encore_fetch_live (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
+                   EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data)
+{
+  EncoreWaiter *waiter = waiter_new (self, context, data);
+  g_autofree char *text = encore_media_id_to_text (id);
+  g_autofree char *key = g_strconcat ("live:", text, NULL);
+
+  waiter->progress = progress;
+  waiter->fetched = done;
+  join_flight (self, id, key, self->live_pool, waiter);
   return waiter;
 }
 
@@ -426,7 +480,8 @@ encore_waiter_leave (EncoreWaiter *waiter)
   if (flight != NULL)
     g_ptr_array_remove_fast (flight->waiters, waiter);
   if (flight != NULL && flight->waiters->len == 0 &&
-      (flight->stage < ENCORE_STAGE_DOWNLOAD || 2 * flight->done_bytes <= flight->total_bytes)) {
+      (flight->stage < ENCORE_STAGE_DOWNLOAD || flight->total_bytes == 0 ||
+       2 * flight->done_bytes <= flight->total_bytes)) {
     /* who asks now gets a flight of his own; it waits for this one's lock */
     g_info ("fetch: cancel %s, nobody waits for it any more", flight->text);
     g_hash_table_remove (self->flights, flight->text);
@@ -558,7 +613,8 @@ encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
   self->closing = g_cancellable_new ();
   self->flight_pool = g_thread_pool_new (fly, self, config->jobs, FALSE, NULL);
   self->search_pool = g_thread_pool_new (search, self, 1, FALSE, NULL);
-  if (config->early)
+  self->live_pool = g_thread_pool_new (fly_live, self, -1, FALSE, NULL);
+  if (config->early || config->live)
     self->early_pool = g_thread_pool_new (encore_early_run, self->closing, -1, FALSE, NULL);
   return self;
 }
@@ -579,6 +635,7 @@ encore_fetch_free (EncoreFetch *self)
   g_cancellable_cancel (self->closing);
   g_thread_pool_free (self->flight_pool, FALSE, TRUE);
   g_thread_pool_free (self->search_pool, FALSE, TRUE);
+  g_thread_pool_free (self->live_pool, FALSE, TRUE);
   if (self->early_pool != NULL)
     g_thread_pool_free (self->early_pool, FALSE, TRUE);
   g_hash_table_unref (self->flights);

@@ -104,6 +104,14 @@ void encore_waiter_leave (EncoreWaiter *self);
  * flight. */
 gboolean encore_fetch_cancel (EncoreFetch *self, const EncoreMediaId *id);
 
+/* encore_fetch_live: ID, which was answered with LIVE, as it comes, shared by all who ask for it;
+ * PROGRESS tells what can be heard, nothing is kept.  DONE gets an error always: LIVE when the
+ * stream is over.  Not of `jobs`: a stream holds nobody up.  Only with the option live.
+ * Returns: as encore_fetch_song(). */
+EncoreWaiter *
+encore_fetch_live (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
+                   EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data);
+
 /* encore_fetch_jobs: what is in flight now.  Returns: (transfer container): EncoreProgress, titles
  * owned by the elements, without `early`. */
 GPtrArray *encore_fetch_jobs (EncoreFetch *self);

@@ -84,6 +84,22 @@ take_id (EncoreDownload *self, JsonObject *info)
   return TRUE;
 }
 
+/* yt-dlp appends " 2026-11-26 07:31" to the title of a stream. */
+static void
+cut_date (char *title)
+{
+  static const char form[] = " 0000-00-00 00:00";
+  const gsize len = strlen (title), n = sizeof form - 1;
+
+  if (len <= n)
+    return;
+  char *date = title + len - n;
+  for (gsize i = 0; i < n; i++)
+    if (form[i] == '0' ? !g_ascii_isdigit (date[i]) : date[i] != form[i])
+      return;
+  *date = '\0';
+}
+
 static void
 take_meta (EncoreDownload *self, JsonObject *info)
 {
@@ -96,6 +112,8 @@ take_meta (EncoreDownload *self, JsonObject *info)
       encore_ytdlp_clean (artist != NULL ? artist : get_text (info, "channel"), TITLE_MAX);
   self->duration_ms = get_number (info, "duration", 1000);
   self->live_status = g_strdup (get_text (info, "live_status"));
+  if (g_strcmp0 (self->live_status, "is_live") == 0)
+    cut_date (self->title);
   self->meta_us = g_get_monotonic_time ();
 }
 

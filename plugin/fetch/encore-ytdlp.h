@@ -2,6 +2,7 @@
  * yt-dlp: its arguments, its answers, its errors.  Private to fetch. */
 #pragma once
 
+#include "fetch/encore-child.h"
 #include "fetch/encore-download.h"
 
 G_BEGIN_DECLS
@@ -22,6 +23,12 @@ void encore_ytdlp_set_failure (const char *err_text, const char *asked, GError *
 
 /* encore_ytdlp_resolve: what the song is and where its bytes are; nothing is downloaded. */
 gboolean encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
+
+/* encore_ytdlp_stream: a live stream, its sound as Matroska, to BYTES until it ends, or CANCELLABLE
+ * does it.  OUT gets its title.  Needs ffmpeg in ytdlp_path.  DATA: OUT.  Errors: as of a download;
+ * NETWORK when it stalls. */
+gboolean encore_ytdlp_stream (const EncoreDownloadSpec *spec, EncoreBytesFunc bytes,
+                              EncoreDownload *out, GError **error);
 
 /* encore_ytdlp_make_resolve_argv: of encore_ytdlp_resolve(), without the program, "--" and the
  * address.  HOME gets a copy of the cookies.  Returns: (transfer full); NULL with CONFIG. */
