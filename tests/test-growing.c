@@ -203,6 +203,7 @@ assert_all_sent (Rig *rig)
 {
   guint at = 0;
 
+  g_mutex_lock (&rig->mutex);
   for (guint i = 0; i < rig->sent->len; i++) {
     if (is_silence (rig->sent->pdata[i]))
       continue;
@@ -210,6 +211,7 @@ assert_all_sent (Rig *rig)
     g_assert_true (g_bytes_equal (rig->sent->pdata[i], rig->packets->pdata[at]));
     at++;
   }
+  g_mutex_unlock (&rig->mutex);
   g_assert_cmpuint (at, ==, rig->packets->len);
 }
 
@@ -295,6 +297,8 @@ static float *
 decode (Rig *rig, gsize *frames)
 {
   OpusDecoder *decoder = opus_decoder_create (ENCORE_OPUS_RATE_HZ, CHANNELS, NULL);
+
+  g_mutex_lock (&rig->mutex); /* the silence behind the song is still on its way */
   float *pcm = g_new0 (float, rig->sent->len *ENCORE_PACKET_SAMPLES *CHANNELS);
 
   for (guint i = 0; i < rig->sent->len; i++) {
@@ -307,6 +311,7 @@ decode (Rig *rig, gsize *frames)
   }
   opus_decoder_destroy (decoder);
   *frames = rig->sent->len * ENCORE_PACKET_SAMPLES;
+  g_mutex_unlock (&rig->mutex);
   return pcm;
 }
 
