@@ -51,7 +51,7 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=24m,mode=700 encore-test "$dir/d
   : >"$dir/out"
   start
   say '?play shortAAAAAA'
-  await told 'Playing: One Second'; ok $? "a song is cached"
+  await told 'Playing: One Second' && await logged 'fetch: publish youtube:shortAAAAAA'; ok $? "a song is cached"
   dd if=/dev/zero of="$dir/disk/fill" bs=64K 2>/dev/null
   say "?play $song"
   await told 'There is no room left on the disk for another song.'; ok $? "the disk is full: it says so"

@@ -53,6 +53,8 @@ static const EncoreOption OPTIONS[] = {
      "At least this long between two questions to the site, of all processes that share the cache"},
     {"prefetch", ENCORE_OPTION_INT, AT (prefetch), "2", 0, 50, NULL,
      "Songs of the queue that are fetched before their turn"},
+    {"volume", ENCORE_OPTION_INT, AT (volume_percent), "100", 0, 150, NULL,
+     "Percent at which rooms begin; at 100 packets pass as they are stored"},
     {"early", ENCORE_OPTION_BOOL, AT (early), "yes", 0, 0, NULL,
      "A new song is heard while it is downloaded, at the loudness of its source; no: when it has "
      "been measured"},

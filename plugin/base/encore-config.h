@@ -37,6 +37,7 @@ typedef struct {
   int per_user_jobs;
   gint64 min_interval_ms;
   int prefetch;
+  int volume_percent;
   gboolean early;
   gboolean live;
   gint64 max_duration_ms;

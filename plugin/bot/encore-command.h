@@ -50,6 +50,13 @@ void encore_command_loop (EncorePlugin *plugin, const EncoreRequest *request);
 void encore_command_history (EncorePlugin *plugin, const EncoreRequest *request);
 void encore_command_pipeline (EncorePlugin *plugin, const EncoreRequest *request);
 
+/* encore-command-sound.c */
+void encore_command_volume (EncorePlugin *plugin, const EncoreRequest *request);
+void encore_command_seek (EncorePlugin *plugin, const EncoreRequest *request);
+void encore_command_replay (EncorePlugin *plugin, const EncoreRequest *request);
+void encore_command_previous (EncorePlugin *plugin, const EncoreRequest *request);
+void encore_command_health (EncorePlugin *plugin, const EncoreRequest *request);
+
 /* encore-command-list.c */
 void encore_command_playlist (EncorePlugin *plugin, const EncoreRequest *request);
 void encore_command_cached (EncorePlugin *plugin, const EncoreRequest *request);

@@ -182,6 +182,84 @@ encore_room_set_paused (EncoreRoom *self, gboolean paused)
 }
 
 void
+encore_room_set_volume (EncoreRoom *self, int percent)
+{
+  self->volume_percent = percent;
+  if (self->player != NULL)
+    encore_player_set_volume (self->player, percent / 100.0);
+}
+
+int
+encore_room_get_volume (EncoreRoom *self)
+{
+  return self->volume_percent;
+}
+
+gboolean
+encore_room_seek (EncoreRoom *self, gint64 position_ms)
+{
+  EncoreTrack *track = self->current;
+
+  if (track == NULL || self->song == 0 || track->is_live)
+    return FALSE;
+  EncoreHandle *handle = encore_room_look_up (self, track, FALSE);
+  if (handle == NULL && track->early == NULL)
+    return FALSE;
+  encore_room_forget_next (self);
+  track->start_ms = MAX (position_ms, 1); /* 0 is a song that begins: that would be told again */
+  self->hold = self->paused;
+  encore_room_play_current (self, handle);
+  encore_keeper_touch (self->plugin->keeper, self);
+  return TRUE;
+}
+
+/* As if REQUEST had asked for it. */
+static void
+put_in_front (EncoreRoom *self, const EncoreMediaId *id, const char *title, guint64 user,
+              const char *user_name)
+{
+  EncoreTrack *track = encore_track_new (id, NULL, user, user_name, 0);
+
+  track->title = g_strdup (title);
+  track->room = self;
+  encore_queue_prepend (self->queue, track);
+  encore_room_learn (self, track);
+}
+
+const char *
+encore_room_previous (EncoreRoom *self, const EncoreRequest *request)
+{
+  const EncoreTrack *current = self->current;
+  guint i = 0;
+
+  if (current != NULL && self->history->len > 0 && self->song != 0)
+    i = 1; /* the newest one is what plays */
+  if (i >= self->history->len)
+    return NULL;
+  g_autoptr (GPtrArray) listed = g_ptr_array_ref (self->history);
+  const EncoreListed *song = listed->pdata[i];
+  encore_room_forget_next (self);
+  if (current != NULL && current->id.id[0] != '\0')
+    put_in_front (self, &current->id, current->title, current->user, current->user_name);
+  put_in_front (self, &song->id, song->title, request->user, request->user_name);
+  encore_room_count_tracks (self);
+  if (current != NULL)
+    encore_room_skip (self);
+  else
+    encore_room_advance (self);
+  return self->current != NULL ? encore_track_get_name (self->current) : NULL;
+}
+
+gboolean
+encore_room_get_stats (EncoreRoom *self, EncoreVoiceStats *out)
+{
+  if (self->ring == NULL)
+    return FALSE;
+  encore_voice_get_stats (self->ring, out);
+  return TRUE;
+}
+
+void
 encore_room_set_loop (EncoreRoom *self, EncoreLoop loop)
 {
   self->loop = loop;

@@ -29,6 +29,7 @@ struct EncoreRoom {
   guint passed_over;  /* songs in a row that were dropped since the site refuses us */
   gboolean unsaved;   /* changed since the keeper last took it down */
   guint tracks;       /* our share of plugin->tracks */
+  int volume_percent;
 };
 
 #define say(self, ...) encore_host_reply ((self)->plugin->host, (self)->chat, 0, __VA_ARGS__)
@@ -37,6 +38,8 @@ struct EncoreRoom {
 void encore_room_advance (EncoreRoom *self);
 /* The current song's turn has come: the cache is asked before anything else. */
 void encore_room_start_current (EncoreRoom *self);
+/* The current song, now. @handle: (transfer full) (nullable): NULL: from what has come of it. */
+void encore_room_play_current (EncoreRoom *self, EncoreHandle *handle);
 /* Keeps the plugin's idea of what is still to do; after every change of the queue. */
 void encore_room_count_tracks (EncoreRoom *self);
 /* Playing never removes a cached song; the log says so, since other bots do it differently. */

@@ -266,9 +266,8 @@ encore_room_search (EncoreRoom *self, EncoreTrack *track)
                                        on_found, track);
 }
 
-/* @handle: (transfer full) (nullable): NULL: from what has come of it. */
-static void
-play_current (EncoreRoom *self, EncoreHandle *handle)
+void
+encore_room_play_current (EncoreRoom *self, EncoreHandle *handle)
 {
   g_autoptr (GError) error = NULL;
 
@@ -291,7 +290,7 @@ play_current (EncoreRoom *self, EncoreHandle *handle)
 void
 encore_room_play_early (EncoreRoom *self)
 {
-  play_current (self, NULL);
+  encore_room_play_current (self, NULL);
 }
 
 void
@@ -303,7 +302,7 @@ encore_room_start_current (EncoreRoom *self)
   if (track->waiter != NULL) {
     encore_waiter_urge (track->waiter);
     if (track->early != NULL && !track->early_tried)
-      play_current (self, NULL);
+      encore_room_play_current (self, NULL);
     return;
   }
   if (track->state == ENCORE_TRACK_SEARCHING) {
@@ -314,7 +313,7 @@ encore_room_start_current (EncoreRoom *self)
   if (!after_fetch)
     log_lookup (track, handle != NULL);
   if (handle != NULL)
-    play_current (self, handle);
+    encore_room_play_current (self, handle);
   else
     encore_room_fetch (self, track);
 }
@@ -458,6 +457,7 @@ open_voice (EncoreRoom *self, bot_id voice)
   self->voice = voice;
   self->ring = encore_voice_new (self->plugin->playout, name, send_packet, self);
   self->player = encore_player_new (self->ring, self->plugin->context, &PLAYER_EVENTS, self);
+  encore_player_set_volume (self->player, self->volume_percent / 100.0);
 }
 
 static void
@@ -517,6 +517,7 @@ encore_room_for (EncorePlugin *plugin, const EncoreRequest *request)
   self->plugin = plugin;
   self->id = request->voice_room;
   self->chat = request->room;
+  self->volume_percent = plugin->config->volume_percent;
   self->queue = encore_queue_new ();
   self->history = g_ptr_array_new_with_free_func ((GDestroyNotify) encore_listed_free);
   open_voice (self, request->voice);

@@ -50,6 +50,16 @@ void encore_room_queue_changed (EncoreRoom *self);
 gboolean encore_room_skip (EncoreRoom *self);
 gboolean encore_room_stop (EncoreRoom *self);
 gboolean encore_room_set_paused (EncoreRoom *self, gboolean paused);
+/* encore_room_set_volume: percent, from 0 to 150. */
+void encore_room_set_volume (EncoreRoom *self, int percent);
+int encore_room_get_volume (EncoreRoom *self);
+/* encore_room_seek: to POSITION_MS, within the current song.  Returns: FALSE when none sounds. */
+gboolean encore_room_seek (EncoreRoom *self, gint64 position_ms);
+/* encore_room_previous: the song that was played before this one, which comes after it then.
+ * Returns: (transfer none) (nullable): its name; NULL: there was none. */
+const char *encore_room_previous (EncoreRoom *self, const EncoreRequest *request);
+/* encore_room_get_stats: of its voice.  Returns: FALSE: there is none. */
+gboolean encore_room_get_stats (EncoreRoom *self, EncoreVoiceStats *out);
 void encore_room_set_loop (EncoreRoom *self, EncoreLoop loop);
 
 /* Played songs, newest first. (element-type EncoreListed) */

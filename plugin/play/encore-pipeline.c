@@ -5,7 +5,6 @@
 #include "play/encore-pipeline.h"
 
 #include <gst/gst.h>
-#include <math.h>
 #include <string.h>
 
 #include "play/elements/gstencore.h"
@@ -112,11 +111,9 @@ encore_pipeline_fill (EncorePipeline *self, guint n, GError **error)
 }
 
 void
-encore_pipeline_move_gain (EncorePipeline *self, double gain_db, double db_per_s)
+encore_pipeline_set_volume (EncorePipeline *self, double linear, double db_per_s)
 {
-  const double volume = MIN (pow (10, gain_db / 20), ENCORE_GAIN_MAX);
-
-  g_object_set (self->pack, "slope", db_per_s, "volume", volume, NULL);
+  g_object_set (self->pack, "slope", db_per_s, "volume", CLAMP (linear, 0, ENCORE_GAIN_MAX), NULL);
 }
 
 /* ---- for people */

@@ -8,6 +8,7 @@
 
 #include <glib/gstdio.h>
 #include <gst/gst.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "play/encore-entry.h"
@@ -33,6 +34,8 @@ struct EncorePlayer {
   guint song;                               /* in the air, or the next to be */
   guint next;                               /* what follows it; 0: nothing */
   EncorePipeline *pipeline, *next_pipeline; /* (nullable) theirs, to be told */
+  double volume;                            /* linear */
+  double moved_db;                          /* of the song in the air, on top of that */
 };
 
 static void
@@ -93,6 +96,8 @@ make_producer (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, EncorePi
                                         encore_voice_get_name (self->voice), error);
   if (song->pipeline == NULL)
     return NULL;
+  if (self->volume != 1)
+    encore_pipeline_set_volume (song->pipeline, self->volume, 0);
   *pipeline = encore_pipeline_ref (song->pipeline);
   return g_steal_pointer (&producer);
 }
@@ -116,6 +121,7 @@ take_event (EncorePlayer *self, const EncoreVoiceEvent *event)
     if (event->song == self->song && self->next != 0) {
       self->song = self->next;
       self->next = 0;
+      self->moved_db = 0;
       replace (&self->pipeline, g_steal_pointer (&self->next_pipeline));
     }
     self->events.ended (event->song, event->end_ns / 1000000, self->data);
@@ -165,6 +171,7 @@ encore_player_new (EncoreVoice *voice, GMainContext *context, const EncorePlayer
   self->voice = voice;
   self->events = *events;
   self->data = data;
+  self->volume = 1;
   self->source = g_source_new (&ready_funcs, sizeof (GSource));
   g_source_set_callback (self->source, nothing, self, NULL);
   g_source_set_ready_time (self->source, -1);
@@ -200,6 +207,7 @@ play (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, GError **error)
   if (producer == NULL)
     return 0;
   self->song = encore_voice_play (self->voice, producer);
+  self->moved_db = 0;
   self->next = 0;
   replace (&self->pipeline, pipeline);
   replace (&self->next_pipeline, NULL);
@@ -220,11 +228,28 @@ encore_player_play_growing (EncorePlayer *self, const EncoreMediaId *id, EncoreR
   return play (self, encore_entry_new_growing (id, reader, title, duration_ms), start_ms, error);
 }
 
+static double
+linear (double gain_db)
+{
+  return pow (10, gain_db / 20);
+}
+
 void
 encore_player_move_gain (EncorePlayer *self, double gain_db)
 {
+  self->moved_db = gain_db;
   if (self->pipeline != NULL)
-    encore_pipeline_move_gain (self->pipeline, gain_db, GAIN_DB_PER_S);
+    encore_pipeline_set_volume (self->pipeline, self->volume * linear (gain_db), GAIN_DB_PER_S);
+}
+
+void
+encore_player_set_volume (EncorePlayer *self, double volume)
+{
+  self->volume = volume;
+  if (self->pipeline != NULL)
+    encore_pipeline_set_volume (self->pipeline, volume * linear (self->moved_db), 0);
+  if (self->next_pipeline != NULL)
+    encore_pipeline_set_volume (self->next_pipeline, volume, 0);
 }
 
 guint

@@ -77,6 +77,9 @@ encore_player_play_growing (EncorePlayer *self, const EncoreMediaId *id, EncoreR
 /* encore_player_move_gain: the song in the air gets louder or softer by GAIN_DB, so slowly (0.5 dB
  * a second) that nobody notices. */
 void encore_player_move_gain (EncorePlayer *self, double gain_db);
+/* encore_player_set_volume: factor for the samples, 1: packets pass as they are.  Of this song and
+ * all that follow, without a click; what was filled ahead (640 ms) sounds as before. */
+void encore_player_set_volume (EncorePlayer *self, double volume);
 /* encore_player_set_next: what follows without a gap; replaces an earlier next.  @handle: (transfer
  * full) (nullable): NULL takes it back.  Returns: the song's number; 0: taken back, or with ERROR.
  */
