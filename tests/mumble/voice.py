@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Music and chat through a real server: what a second client hears is the song."""
+import glob
+import os
+import stat
+
+from client import Heard, correlation, read_ogg, write_ogg
+from fixture import DIR, Bot, Server, await_that, finish, note, ok
+
+MEDIA = os.environ['TEST_MEDIA']
+SONG = f'{MEDIA}/tune.251.webm'
+TUNE = 'https://youtu.be/tuneAAAAAAA'
+
+
+def packets_of(client, session, since=0):
+    return [p for p in client.voice[since:] if p.session == session]
+
+
+def play(client, bot, html=f'?play {TUNE}'):
+    """everything that BOT sends until it ends a song that is asked for with HTML"""
+    since = len(client.voice)
+    client.say(html)
+    client.wait(lambda: any(p.last for p in packets_of(client, bot, since)), 60)
+    return Heard(packets_of(client, bot, since))
+
+
+def judge(heard, name):
+    note(f'{name}: {heard}')
+    ok(heard.packets and heard.lost == 0 and heard.overlaps == 0 and set(heard.steps) <= {2},
+       f'{name}: the sequence counts 10 ms, nothing is lost or doubled')
+    ok(heard.ends == 1 and heard.packets[-1].last and not heard.empty_ends and not heard.bad,
+       f'{name}: it ends with the mark on a real packet, all are whole and of 20 ms')
+    ok(19.5 <= heard.gap(.5) <= 20.5, f'{name}: the packets come 20 ms apart')
+
+
+server = Server()
+owner = server.owner()
+owner.make_channel('Music')
+bot = Bot(server, user='encore', channels='Music')
+ok(bot.says('here in Music'), 'the bot joins its channel')
+mode = stat.S_IMODE(os.stat(bot.certificate).st_mode)
+ok(mode == 0o600, 'it made a certificate that only its owner reads')
+ok(bot.says('shows the certificate [0-9a-f]{64}; it is remembered'), "it remembers the server's certificate at the first visit")
+
+amy = server.client('amy')
+amy.join('Music')
+encore = amy.user('encore')
+ok(len(amy.users[encore].get(15, b'')) == 40, 'the server knows it by its certificate')
+
+# ---- a song, fetched and then from the cache
+first = play(amy, encore)
+judge(first, 'a song')
+ok(amy.heard('Playing: The Test Tune'), 'and the chat says what plays')
+cached = read_ogg(glob.glob(f'{DIR}/cache/opus/*/tuneAAAAAAA.opus')[0])
+ok([p.opus for p in first.packets][:len(cached)] == cached, 'a server that allows it gets the stored packets bit for bit')
+write_ogg(f'{DIR}/heard.opus', [p.opus for p in first.packets])
+likeness = correlation(SONG, f'{DIR}/heard.opus')
+note(f'correlation of 50 ms energies: {likeness:.4f}')
+ok(likeness > 0.95, 'what is heard is the song')
+ok(amy.wait(lambda: b'Nothing plays' in amy.users[encore].get(14, b'')), 'the comment says when nothing plays')
+
+second = play(amy, encore, f'?play <a href="{TUNE}?x=1&amp;list=PLx">{TUNE}?x=1&amp;list=PLx</a>')
+judge(second, 'a hit, asked for as the graphical client writes it')
+ok(second.packets[0].sequence > first.packets[-1].sequence, 'the sequence runs on from song to song')
+
+# ---- a skip ends at once
+since = len(amy.voice)
+amy.say(f'?play {TUNE}')
+amy.wait(lambda: len(packets_of(amy, encore, since)) > 20)
+amy.say('?skip')
+amy.wait(lambda: any(p.last for p in packets_of(amy, encore, since)))
+skipped = Heard(packets_of(amy, encore, since))
+ok(20 < len(skipped.packets) < 200 and skipped.ends == 1 and skipped.packets[-1].last, 'a skip ends it with the mark')
+
+# ---- chat
+ok(amy.ask('  ?frob&amp;nicate &lt;b&gt;', 'There is no command ?frob&amp;nicate'), 'entities in, escaped out')
+ok(amy.ask('?np<br/>?skip', 'Nothing'), 'only the first line is a command')
+crowd = [server.client(f'crowd{i}') for i in range(5)]  # a server takes four at once from one
+for one in crowd:
+    one.join('Music')
+texts = len(amy.texts)
+for i in range(20):
+    crowd[i % 5].say(f'?nope{i:02d}')
+answered = amy.wait(lambda: all(amy.heard(f'no command ?nope{i:02d};', texts) for i in range(20)), 30)
+note(f'20 answers in {len(amy.heard("no command", texts))} messages')
+ok(answered, '20 commands at once, 20 answers arrive')
+for one in crowd:
+    one.close()
+ok(amy.ask('?whoami', 'nobody', encore) and amy.heard('nobody', private=True), 'private questions are answered in private')
+ok(amy.ask('?cache_clear', 'is for admins'), 'cache_clear is for admins')
+bob = server.client('bob')
+bob.user('encore')
+ok(bob.ask('?np', 'people in my channel', encore), 'people elsewhere are told to come in')
+mark = len(amy.texts)
+amy.say('?' + 'x' * 1900)
+ok(amy.wait(lambda: amy.heard('There is no command', mark)), 'a long line has an answer')
+bob.close()
+
+ok(bot.stop() == 0, 'SIGTERM ends it in order')
+ok(bool(amy.wait(lambda: encore not in amy.users)), 'and it has left')
+amy.close()
+owner.close()
+finish(bot)
