@@ -26,10 +26,12 @@ typedef struct {
   guint to_warm;        /* encoded packets that are not wanted: theirs were sent already */
   double now;           /* the gain at the end of the last encoded packet */
   float clip[CHANNELS]; /* the soft clipper's memory of the packet before */
+  guint max_bps;        /* that the encoder keeps to; 0: it has its own idea */
 } Coder;
 
 struct EncoreGain {
   _Atomic double wanted;
+  _Atomic guint max_bps;
   GByteArray *recent[WARM_PACKETS]; /* the packets that came in last; a ring, its memory kept */
   guint n_recent;                   /* ever growing */
   GQueue out;                       /* GBytes */
@@ -49,6 +51,15 @@ coder_free (Coder *self)
   g_free (self);
 }
 
+/* Networks that drop what is over their limit ask for every packet to be within it. */
+static void
+set_rate (Coder *self, guint max_bps)
+{
+  opus_encoder_ctl (self->encoder, OPUS_SET_BITRATE (max_bps != 0 ? max_bps : BITRATE_BPS));
+  opus_encoder_ctl (self->encoder, OPUS_SET_VBR (max_bps == 0));
+  self->max_bps = max_bps;
+}
+
 static Coder *
 coder_new (GError **error)
 {
@@ -66,7 +77,7 @@ coder_new (GError **error)
     coder_free (self);
     return NULL;
   }
-  opus_encoder_ctl (self->encoder, OPUS_SET_BITRATE (BITRATE_BPS));
+  set_rate (self, 0);
   opus_encoder_ctl (self->encoder, OPUS_SET_COMPLEXITY (COMPLEXITY));
   opus_encoder_ctl (self->encoder, OPUS_GET_LOOKAHEAD (&lookahead));
   self->drop = lookahead;
@@ -79,6 +90,7 @@ encore_gain_new (void)
   EncoreGain *self = g_new0 (EncoreGain, 1);
 
   atomic_init (&self->wanted, 1.0);
+  atomic_init (&self->max_bps, 0);
   for (guint i = 0; i < WARM_PACKETS; i++)
     self->recent[i] = g_byte_array_new ();
   return self;
@@ -110,6 +122,12 @@ encore_gain_set (EncoreGain *self, double linear)
   atomic_store (&self->wanted, CLAMP (linear, 0.0, ENCORE_GAIN_MAX));
 }
 
+void
+encore_gain_limit (EncoreGain *self, guint max_bps)
+{
+  atomic_store (&self->max_bps, max_bps);
+}
+
 /* The packet that came I packets ago; 0 is the newest. */
 static GByteArray *
 get_recent (EncoreGain *self, guint i)
@@ -129,7 +147,8 @@ remember (EncoreGain *self, const guint8 *packet, gsize len)
 gboolean
 encore_gain_pass (EncoreGain *self, const guint8 *packet, gsize len)
 {
-  if (self->coder != NULL || self->out.length > 0 || atomic_load (&self->wanted) != 1.0)
+  if (self->coder != NULL || self->out.length > 0 || atomic_load (&self->wanted) != 1.0 ||
+      atomic_load (&self->max_bps) != 0)
     return FALSE;
   remember (self, packet, len);
   return TRUE;
@@ -237,14 +256,17 @@ gboolean
 encore_gain_push (EncoreGain *self, const guint8 *packet, gsize len, GError **error)
 {
   const double wanted = atomic_load (&self->wanted);
+  const guint max_bps = atomic_load (&self->max_bps);
 
-  if (self->coder == NULL && wanted == 1.0) {
+  if (self->coder == NULL && wanted == 1.0 && max_bps == 0) {
     emit (self, g_bytes_new (packet, len));
     remember (self, packet, len);
     return TRUE;
   }
   if (self->coder == NULL && !start_coding (self, wanted, error))
     return FALSE;
+  if (self->coder->max_bps != max_bps)
+    set_rate (self->coder, max_bps);
   /* it pays the look-ahead of the one that is held */
   if (!decode (self->coder, packet, len, error))
     return FALSE;
@@ -252,7 +274,7 @@ encore_gain_push (EncoreGain *self, const guint8 *packet, gsize len, GError **er
     emit (self, encode (self->coder, wanted));
   self->held = TRUE;
   remember (self, packet, len);
-  if (wanted == 1.0 && self->coder->now == 1.0 && self->coder->to_warm == 0)
+  if (wanted == 1.0 && max_bps == 0 && self->coder->now == 1.0 && self->coder->to_warm == 0)
     stop_coding (self);
   return TRUE;
 }

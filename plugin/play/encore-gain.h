@@ -27,6 +27,9 @@ void encore_gain_reset (EncoreGain *self);
 
 /* encore_gain_set: LINEAR from 0 to ENCORE_GAIN_MAX, from the next packet on. */
 void encore_gain_set (EncoreGain *self, double linear);
+/* encore_gain_limit: at most MAX_BPS bit/s, as constant bitrate, from the next packet on; 0:
+ * packets may be as large as they are. */
+void encore_gain_limit (EncoreGain *self, guint max_bps);
 /* encore_gain_pass: TRUE: PACKET passes as it is, and is remembered for the day the gain changes;
  * FALSE: it must go through push(). */
 gboolean encore_gain_pass (EncoreGain *self, const guint8 *packet, gsize len);

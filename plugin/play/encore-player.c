@@ -28,6 +28,7 @@ struct EncorePlayer {
   guint song;                               /* in the air, or the next to be */
   guint next;                               /* what follows it; 0: nothing */
   EncorePipeline *pipeline, *next_pipeline; /* (nullable) theirs, to be told */
+  guint max_bps;
 };
 
 static void
@@ -72,6 +73,7 @@ make_producer (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle
                                         encore_voice_get_name (self->voice), error);
   if (song->pipeline == NULL)
     return NULL;
+  encore_pipeline_limit (song->pipeline, self->max_bps);
   *pipeline = encore_pipeline_ref (song->pipeline);
   return g_steal_pointer (&producer);
 }
@@ -218,6 +220,16 @@ encore_player_stop (EncorePlayer *self)
   self->song = self->next = 0;
   replace (&self->pipeline, NULL);
   replace (&self->next_pipeline, NULL);
+}
+
+void
+encore_player_set_max_bps (EncorePlayer *self, guint max_bps)
+{
+  self->max_bps = max_bps;
+  if (self->pipeline != NULL)
+    encore_pipeline_limit (self->pipeline, max_bps);
+  if (self->next_pipeline != NULL)
+    encore_pipeline_limit (self->next_pipeline, max_bps);
 }
 
 void

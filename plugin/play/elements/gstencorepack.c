@@ -12,6 +12,8 @@
  * Passes Opus packets of 20 ms as they are, splits and joins others without decoding, drops header
  * packets and stamps what comes out exactly 20 ms apart.  Away from #encorepack:volume 1.0 packets
  * are decoded, multiplied and encoded; the volume may change while it plays, without a click.
+ * With #encorepack:max-bitrate they are encoded to that rate, each packet of the same size, for
+ * networks that drop what is larger.
  *
  * |[
  * gst-launch-1.0 encoretrack uri=encore://youtube/dQw4w9WgXcQ ! encorepack volume=0.5 !
@@ -32,9 +34,10 @@ GST_DEBUG_CATEGORY_STATIC (encorepack_debug);
 #define GST_CAT_DEFAULT encorepack_debug
 
 #define DEFAULT_VOLUME 1.0
+#define MAX_BITRATE 510000 /* of Opus */
 #define OPUS_CAPS "audio/x-opus, channel-mapping-family = (int) 0"
 
-enum { PROP_0, PROP_VOLUME };
+enum { PROP_0, PROP_MAX_BITRATE, PROP_VOLUME };
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OPUS_CAPS));
@@ -47,6 +50,7 @@ struct _GstEncorePack {
   EncoreRegroup *regroup;
   EncoreGain *gain;
   double volume;    /* object lock */
+  guint max_bps;    /* object lock */
   GstClockTime pts; /* of the next packet; NONE: take what comes */
   gboolean discont; /* to be told with the next packet */
 };
@@ -248,9 +252,11 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec)
   GstEncorePack *self = GST_ENCORE_PACK (object);
 
   GST_OBJECT_LOCK (self);
-  self->volume = g_value_get_double (value);
+  if (id == PROP_MAX_BITRATE)
+    encore_gain_limit (self->gain, self->max_bps = g_value_get_uint (value));
+  else
+    encore_gain_set (self->gain, self->volume = g_value_get_double (value));
   GST_OBJECT_UNLOCK (self);
-  encore_gain_set (self->gain, g_value_get_double (value));
 }
 
 static void
@@ -259,7 +265,10 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
   GstEncorePack *self = GST_ENCORE_PACK (object);
 
   GST_OBJECT_LOCK (self);
-  g_value_set_double (value, self->volume);
+  if (id == PROP_MAX_BITRATE)
+    g_value_set_uint (value, self->max_bps);
+  else
+    g_value_set_double (value, self->volume);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -306,6 +315,12 @@ gst_encore_pack_class_init (GstEncorePackClass *klass)
                            "Factor for the samples, linear; 1.0 passes packets as they are", 0.0,
                            ENCORE_GAIN_MAX, DEFAULT_VOLUME,
                            G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (
+      object_class, PROP_MAX_BITRATE,
+      g_param_spec_uint (
+          "max-bitrate", "Highest bitrate",
+          "Constant bitrate in bit/s to which packets are encoded; 0: they are passed", 0,
+          MAX_BITRATE, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class, "Encore pack", "Filter/Effect/Audio",
