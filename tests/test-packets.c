@@ -210,9 +210,15 @@ test_regroup_garbage (void)
 
 /* ---- gain */
 
-/* VOLUME_AT tells the volume from packet I on. */
+static guint
+without_limit (guint i)
+{
+  return 0;
+}
+
+/* VOLUME_AT tells the volume and LIMIT_AT the highest bitrate from packet I on. */
 static GPtrArray *
-apply (const GPtrArray *in, double (*volume_at) (guint i))
+apply_both (const GPtrArray *in, double (*volume_at) (guint i), guint (*limit_at) (guint i))
 {
   g_autoptr (EncoreGain) gain = encore_gain_new ();
   GPtrArray *out = packets_new ();
@@ -223,6 +229,7 @@ apply (const GPtrArray *in, double (*volume_at) (guint i))
     gsize len;
     const guint8 *data = g_bytes_get_data (in->pdata[i], &len);
     encore_gain_set (gain, volume_at (i));
+    encore_gain_limit (gain, limit_at (i));
     if (encore_gain_pass (gain, data, len)) {
       g_ptr_array_add (out, g_bytes_ref (in->pdata[i]));
       continue;
@@ -236,6 +243,12 @@ apply (const GPtrArray *in, double (*volume_at) (guint i))
   while ((packet = encore_gain_pop (gain)) != NULL)
     g_ptr_array_add (out, packet);
   return out;
+}
+
+static GPtrArray *
+apply (const GPtrArray *in, double (*volume_at) (guint i))
+{
+  return apply_both (in, volume_at, without_limit);
 }
 
 static GPtrArray *
@@ -369,6 +382,44 @@ test_gain_loses_no_packet (void)
   }
 }
 
+#define LIMIT_BPS 48000
+#define LIMIT_FROM 50
+#define LIMIT_UP_TO 100
+
+static double
+full (guint i)
+{
+  return 1.0;
+}
+
+static guint
+in_the_middle (guint i)
+{
+  return i >= LIMIT_FROM && i < LIMIT_UP_TO ? LIMIT_BPS : 0;
+}
+
+/* Every packet within the limit has its size, every other one passes, and the music stays where it
+ * was. */
+static void
+test_gain_limit (void)
+{
+  g_autoptr (GPtrArray) in = make_packets (3);
+  g_autoptr (GPtrArray) out = apply_both (in, full, in_the_middle);
+  gsize n, m;
+  g_autofree float *wanted = decode (in, &n);
+  g_autofree float *got = decode (out, &m);
+
+  g_assert_cmpuint (out->len, ==, in->len);
+  for (guint i = 0; i < out->len; i++)
+    if (i < LIMIT_FROM || i > LIMIT_UP_TO)
+      g_assert_true (g_bytes_equal (in->pdata[i], out->pdata[i]));
+    else if (i < LIMIT_UP_TO - 1)
+      g_assert_cmpuint (g_bytes_get_size (out->pdata[i]), ==, LIMIT_BPS / 8 / 50);
+  const gsize from = LIMIT_FROM * ENCORE_PACKET_SAMPLES, to = LIMIT_UP_TO * ENCORE_PACKET_SAMPLES;
+  g_assert_cmpfloat (fabs (rms_db (got, from, to) - rms_db (wanted, from, to)), <, 1);
+  g_assert_cmpfloat (snr_db (wanted, got, from, to), >, 6);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -381,5 +432,6 @@ main (int argc, char **argv)
   g_test_add_func ("/packets/gain-switches-without-click", test_gain_switches_without_click);
   g_test_add_func ("/packets/gain-from-silence-to-its-maximum", test_gain_extremes);
   g_test_add_func ("/packets/gain-loses-no-packet", test_gain_loses_no_packet);
+  g_test_add_func ("/packets/gain-keeps-to-a-limit", test_gain_limit);
   return g_test_run ();
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define NAME_MAX_CHARS 64
+#define BLANKS " \t\r\n"
 
 /* ---- in */
 
@@ -114,6 +115,8 @@ strip (GString *out, const char *html)
     const gsize plain = strcspn (p, "<");
     append_decoded (out, p, plain);
     p += plain;
+    if (strspn (out->str, BLANKS) == out->len)
+      g_string_truncate (out, 0); /* the first line is the first with something in it */
     const char *end = *p == '<' ? strchr (p, '>') : NULL;
     if (end == NULL)
       break; /* a '<' that is never closed swallows the rest, as in a browser */
@@ -135,7 +138,7 @@ mumble_text_from_html (const char *html)
   g_autoptr (GString) line = g_string_new (NULL);
 
   strip (out, g_strchug (valid));
-  const char *start = out->str + strspn (out->str, " \t\r\n");
+  const char *start = out->str + strspn (out->str, BLANKS);
   for (const char *p = start; *p != '\0' && *p != '\n'; p = g_utf8_next_char (p)) {
     const gunichar c = g_utf8_get_char (p);
     if (c == '\t' || c == 0xa0)
