@@ -6,15 +6,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "mumble-budget.h"
-#include "mumble-config.h"
-#include "mumble-frame.h"
-#include "mumble-identity.h"
-#include "mumble-outbox.h"
-#include "mumble-people.h"
-#include "mumble-text.h"
-#include "mumble-voice.h"
-#include "mumble-world.h"
+#include "hosts/encore-bot/mumble-budget.h"
+#include "hosts/encore-bot/mumble-config.h"
+#include "hosts/encore-bot/mumble-frame.h"
+#include "hosts/encore-bot/mumble-identity.h"
+#include "hosts/encore-bot/mumble-outbox.h"
+#include "hosts/encore-bot/mumble-people.h"
+#include "hosts/encore-bot/mumble-text.h"
+#include "hosts/encore-bot/mumble-voice.h"
+#include "hosts/encore-bot/mumble-world.h"
 
 /* ---- frames */
 

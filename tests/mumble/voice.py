@@ -2,6 +2,7 @@
 """Music and chat through a real server: what a second client hears is the song."""
 import glob
 import os
+import re
 import stat
 
 from client import Heard, correlation, read_ogg, write_ogg
@@ -70,6 +71,14 @@ mark = len(amy.texts)
 amy.say('?' + 'x' * 1900)
 ok(amy.wait(lambda: amy.heard('There is no command', mark)), 'a long line has an answer')
 bob.close()
+
+# ---- what is written
+source = open(f"{os.environ['abs_top_srcdir']}/plugin/hosts/encore-bot/mumble-config.c", encoding='utf-8').read()
+keys = re.findall(r'"(\w+)"', source[source.index('known[] = {'):].split('NULL')[0])
+data = f"{os.environ['abs_top_srcdir']}/data"
+manual, example = (open(f'{data}/{name}', encoding='utf-8').read() for name in ('encore-bot.1', 'encore-bot.conf.example'))
+missing = [k for k in keys if not re.search(rf'^\.B {k}$', manual, re.M) or not re.search(rf'^#{k} = ', example, re.M)]
+ok(len(keys) > 10 and not missing, f'every option is in the manual and in the example {" ".join(missing)}')
 
 ok(bot.stop() == 0, 'SIGTERM ends it in order')
 ok(bool(amy.wait(lambda: encore not in amy.users)), 'and it has left')

@@ -43,6 +43,7 @@ struct MumbleConn {
   GByteArray *in, *out;
   GQueue voice; /* GByteArray: frames */
   guint late;
+  char *broken;   /* (nullable): why nothing can be written any more */
   char *mismatch; /* (nullable): why the server's certificate was refused */
 };
 
@@ -65,6 +66,7 @@ conn_unref (MumbleConn *self)
   g_byte_array_unref (self->out);
   g_queue_clear_full (&self->voice, (GDestroyNotify) g_byte_array_unref);
   g_free (self->mismatch);
+  g_free (self->broken);
   g_free (self);
   n_alive--;
 }
@@ -108,9 +110,10 @@ down (MumbleConn *self, MumbleDown why, const char *text)
 {
   if (self->closed)
     return;
-  g_autoptr (MumbleConn) keep = conn_ref (self);
+  conn_ref (self); /* whoever is told lets go of us */
   shut (self);
   self->events.down (why, text, self->data);
+  conn_unref (self);
 }
 
 void
@@ -128,11 +131,34 @@ static gboolean
 on_writable (GObject *stream, gpointer data)
 {
   MumbleConn *self = data;
-  g_autoptr (MumbleConn) keep = conn_ref (self);
 
+  conn_ref (self);
   drop_source (&self->writer);
   flush (self);
+  conn_unref (self);
   return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_broken (gpointer data)
+{
+  MumbleConn *self = data;
+
+  conn_ref (self);
+  drop_source (&self->writer);
+  down (self, MUMBLE_DOWN_LOST, self->broken);
+  conn_unref (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* Told later: whoever sends something need not reckon with the connection going under him. */
+static void
+break_later (MumbleConn *self, const char *text)
+{
+  self->broken = g_strdup (text);
+  self->writer = g_idle_source_new ();
+  g_source_set_callback (self->writer, on_broken, self, NULL);
+  g_source_attach (self->writer, NULL);
 }
 
 static void
@@ -160,7 +186,7 @@ write_some (MumbleConn *self)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
     await_writable (self, stream);
   else
-    down (self, MUMBLE_DOWN_LOST, error != NULL ? error->message : "nothing can be written");
+    break_later (self, error != NULL ? error->message : "nothing can be written");
   return FALSE;
 }
 
@@ -242,12 +268,14 @@ static gboolean
 on_readable (GObject *stream, gpointer data)
 {
   MumbleConn *self = data;
-  g_autoptr (MumbleConn) keep = conn_ref (self);
 
+  conn_ref (self);
   /* not until it is empty: a server that never stops would keep everybody else waiting */
   for (int i = 0; i < 8 && read_some (self, G_POLLABLE_INPUT_STREAM (stream)); i++)
     ;
-  return self->closed ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
+  const gboolean goes_on = !self->closed;
+  conn_unref (self);
+  return goes_on;
 }
 
 static void

@@ -36,6 +36,7 @@ MumbleConn *mumble_conn_new (const MumbleConfig *config, GTlsCertificate *certif
  * be called from within one. */
 void mumble_conn_close (MumbleConn *self);
 
+/* mumble_conn_send: never waits, and never brings the connection down before it returns. */
 void mumble_conn_send (MumbleConn *self, guint type, const ProtobufCMessage *message);
 /* mumble_conn_send_voice: @sequence: in units of 10 ms. */
 void mumble_conn_send_voice (MumbleConn *self, guint64 sequence, gboolean last,
