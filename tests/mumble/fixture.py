@@ -20,6 +20,7 @@ TOP = os.environ['abs_top_builddir']
 PASSWORD = 'secret'
 _children = []
 _results = []
+_bots = []
 
 
 def ok(good, name):
@@ -32,9 +33,9 @@ def note(text):
     print(f'# {text}', flush=True)
 
 
-def finish(*bots):
+def finish():
     if not all(_results):
-        for bot in bots:
+        for bot in _bots:
             for line in bot.log().splitlines()[-60:]:
                 note(f'{bot.name}: {line}')
     print(f'1..{len(_results)}', flush=True)
@@ -143,6 +144,7 @@ class Bot:
             out.write(f"[encore]\ncache_dir={DIR}/cache\nmin_free=0\nallow_private=yes\nytdlp={os.environ['TEST_YTDLP']}\n")
             out.write(''.join(f'{line}\n' for line in encore))
         self.child = None
+        _bots.append(self)
         self.start()
 
     def start(self):

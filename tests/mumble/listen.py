@@ -14,6 +14,12 @@ def packets_of(client, session, since=0):
     return [p for p in client.voice[since:] if p.session == session]
 
 
+def end_of(client, session, since=0, timeout=30):
+    """what SESSION sent until the mark of the end"""
+    client.wait(lambda: any(p.last for p in packets_of(client, session, since)), timeout)
+    return Heard(packets_of(client, session, since))
+
+
 def play(client, bot, html=f'?play {TUNE}'):
     """everything that BOT sends until it ends a song that is asked for with HTML"""
     since = len(client.voice)

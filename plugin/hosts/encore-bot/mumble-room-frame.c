@@ -212,7 +212,7 @@ on_user_state (MumbleRoom *self, gconstpointer message)
   if (user == NULL)
     return;
   if (user->session == self->session && self->session != MUMBLE_NO_SESSION) {
-    on_own_state (self, user, &old, state->has_actor ? state->actor : self->session);
+    on_own_state (self, user, &old, state->has_actor ? state->actor : MUMBLE_NO_SESSION);
     return;
   }
   self->funcs.user (self, user, FALSE, self->data);
@@ -255,7 +255,8 @@ on_denied (MumbleRoom *self, gconstpointer message)
   if (denied->type == DENIED_TEXT_TOO_LONG) {
     host_log (BOT_LOG_WARNING, "mumble", "%s: a message was too long for the server", self->label);
   } else if (self->state == MUMBLE_ROOM_JOIN) {
-    host_log (BOT_LOG_WARNING, "mumble", "%s: the bot may not enter this channel", self->label);
+    host_log (self->kept_out ? BOT_LOG_DEBUG : BOT_LOG_WARNING, "mumble",
+              "%s: the bot may not enter this channel; tried again every minute", self->label);
     mumble_room_settle (self);
   } else if (denied->permission & PERMISSION_TEXT) {
     host_log (BOT_LOG_WARNING, "mumble", "%s: the bot may not write in this channel", self->label);
@@ -266,12 +267,24 @@ on_denied (MumbleRoom *self, gconstpointer message)
   }
 }
 
+/* Inside a channel a right to speak that is given changes nothing until one leaves and comes back.
+ */
 static void
 on_permissions (MumbleRoom *self, gconstpointer message)
 {
   const MumbleProto__PermissionQuery *query = message;
-  if (query->flush) /* rights were changed: perhaps groups, too */
+  const MumbleUser *me = mumble_room_get_self (self);
+
+  if (self->state != MUMBLE_ROOM_READY || me == NULL)
+    return;
+  if (query->flush) { /* rights were changed: perhaps groups, too */
     self->funcs.ready (self, self->data);
+    if (me->suppress)
+      mumble_room_query_rights (self);
+  } else if (me->suppress && query->has_channel_id && query->channel_id == me->channel &&
+             (query->permissions & PERMISSION_SPEAK)) {
+    mumble_room_step_out (self);
+  }
 }
 
 static void

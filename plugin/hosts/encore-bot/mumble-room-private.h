@@ -37,6 +37,7 @@ struct MumbleRoom {
   char *title, *shown; /* what plays, and what our comment says of it */
   guint max_bandwidth, message_length;
   gboolean html;
+  gboolean kept_out;       /* of its channel, which has been told */
   const char *deaf_reason; /* (nullable): why nothing is sent, for people */
 };
 
@@ -49,6 +50,10 @@ mumble_room_leave (MumbleRoom *self, guint delay_s, const char *format, ...) G_G
 void mumble_room_leave_for_now (MumbleRoom *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
 /* mumble_room_join: into the channel, or stays if it is there. */
 void mumble_room_join (MumbleRoom *self);
+/* mumble_room_step_out: out of the channel and in again, by way of the root. */
+void mumble_room_step_out (MumbleRoom *self);
+/* mumble_room_query_rights: in the channel where it is. */
+void mumble_room_query_rights (MumbleRoom *self);
 /* mumble_room_settle: READY, wherever it is. */
 void mumble_room_settle (MumbleRoom *self);
 /* mumble_room_listen: somebody came or went, was muted or deafened: is there anybody to play for?

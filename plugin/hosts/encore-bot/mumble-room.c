@@ -50,6 +50,7 @@ drop_connection (MumbleRoom *self)
   g_clear_pointer (&self->world, mumble_world_free);
   self->session = MUMBLE_NO_SESSION;
   self->deaf_reason = NULL;
+  self->kept_out = FALSE;
   g_clear_pointer (&self->shown, g_free);
 }
 
@@ -185,16 +186,19 @@ mumble_room_settle (MumbleRoom *self)
 {
   const MumbleUser *me = mumble_room_get_self (self);
   guint32 wanted;
-  const gboolean there =
-      mumble_world_find (self->world, self->path, &wanted) && me->channel == wanted;
+  const gboolean kept_out =
+      mumble_world_find (self->world, self->path, &wanted) && me->channel != wanted;
   const gboolean again = self->ready_us != 0;
 
   mumble_room_enter (self, MUMBLE_ROOM_READY);
   self->ready_us = g_get_monotonic_time ();
   g_autofree char *path = mumble_world_path (self->world, me->channel);
-  host_log (BOT_LOG_INFO, "mumble", "%s: %s in %s", self->label, again ? "back" : "here", path);
-  if (!there)
+  host_log (kept_out && self->kept_out ? BOT_LOG_DEBUG : BOT_LOG_INFO, "mumble", "%s: %s in %s",
+            self->label, again ? "back" : "here", path);
+  self->kept_out = kept_out;
+  if (kept_out)
     set_timer (self, REJOIN_S * 1000, on_rejoin);
+  mumble_room_query_rights (self); /* who has asked is told when they change */
   mumble_outbox_open (self->outbox);
   mumble_outbox_touch (self->outbox);
   mumble_room_listen (self);
@@ -213,10 +217,21 @@ on_join_timeout (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+static void
+move_to (MumbleRoom *self, guint32 channel)
+{
+  MumbleProto__UserState state = MUMBLE_PROTO__USER_STATE__INIT;
+
+  state.has_session = state.has_channel_id = TRUE;
+  state.session = self->session;
+  state.channel_id = channel;
+  mumble_outbox_count (self->outbox);
+  mumble_conn_send (self->conn, MUMBLE_USER_STATE, &state.base);
+}
+
 void
 mumble_room_join (MumbleRoom *self)
 {
-  MumbleProto__UserState state = MUMBLE_PROTO__USER_STATE__INIT;
   const MumbleUser *me = mumble_room_get_self (self);
   guint32 wanted;
 
@@ -232,13 +247,34 @@ mumble_room_join (MumbleRoom *self)
     return;
   }
   mumble_room_enter (self, MUMBLE_ROOM_JOIN);
-  state.has_session = state.has_channel_id = TRUE;
-  state.session = self->session;
-  state.channel_id = wanted;
-  mumble_outbox_count (self->outbox);
-  mumble_conn_send (self->conn, MUMBLE_USER_STATE, &state.base);
-  if (self->state == MUMBLE_ROOM_JOIN)
-    set_timer (self, JOIN_S * 1000, on_join_timeout);
+  set_timer (self, JOIN_S * 1000, on_join_timeout);
+  move_to (self, wanted);
+}
+
+void
+mumble_room_step_out (MumbleRoom *self)
+{
+  const MumbleUser *me = mumble_room_get_self (self);
+  guint32 wanted;
+
+  if (!mumble_world_find (self->world, self->path, &wanted) || me->channel != wanted ||
+      wanted == MUMBLE_ROOT)
+    return;
+  host_log (BOT_LOG_INFO, "mumble", "%s: the bot may speak again: out and in once", self->label);
+  mumble_room_enter (self, MUMBLE_ROOM_JOIN);
+  set_timer (self, JOIN_S * 1000, on_join_timeout);
+  move_to (self, MUMBLE_ROOT);
+  move_to (self, wanted);
+}
+
+void
+mumble_room_query_rights (MumbleRoom *self)
+{
+  MumbleProto__PermissionQuery query = MUMBLE_PROTO__PERMISSION_QUERY__INIT;
+
+  query.has_channel_id = TRUE;
+  query.channel_id = mumble_room_get_self (self)->channel;
+  mumble_conn_send (self->conn, MUMBLE_PERMISSION_QUERY, &query.base);
 }
 
 /* ---- the connection */
@@ -515,6 +551,7 @@ mumble_room_query_groups (MumbleRoom *self)
   query.has_channel_id = TRUE;
   query.channel_id = MUMBLE_ROOT;
   query.has_query = query.query = TRUE;
+  mumble_outbox_count (self->outbox);
   mumble_conn_send (self->conn, MUMBLE_ACL, &query.base);
 }
 
