@@ -15,4 +15,4 @@ export LC_ALL=C.UTF-8
 # Debian's own interpreter: yt-dlp's module belongs to it.
 export PYTHON=/usr/bin/python3
 case $1 in *.sh) set -- bash "$@" ;; esac
-exec timeout -k 5 "${ENCORE_TEST_TIMEOUT:-300}" $WRAP "$@"
+exec timeout -k 5 "${ENCORE_TEST_TIMEOUT:-600}" $WRAP "$@"

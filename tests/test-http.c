@@ -12,6 +12,8 @@
 #include "store-fixture.h"
 
 #define FILE_BYTES 450000
+#define LARGE_BYTES (64 * 1024 * 1024)
+#define MEMORY_BYTES (4 * 1024 * 1024)
 
 static HttpServer *server;
 
@@ -182,6 +184,8 @@ test_once (Rig *rig, gconstpointer data)
       {"stalled", {.stall_after = 200000}, 2},
       {"no pieces", {.no_range = TRUE}, 1},
       {"no length", {.no_length = TRUE}, 1},
+      {"application/ogg", {.type = "application/ogg"}, 1},
+      {"binary/octet-stream", {.type = "binary/octet-stream"}, 1},
       {"no pieces, closed in the middle", {.no_range = TRUE, .drop_after = 200000}, 2},
       {"a length that is too large", {.length_error = 1000}, 1},
       {"redirected", {.status = 302, .location = "http://127.0.0.1:%s/other"}, 2},
@@ -219,6 +223,7 @@ test_always (Rig *rig, gconstpointer data)
       {"204", {.status = 204}, ENCORE_ERROR_FORBIDDEN, 1},
       {"closed before the head", {.drop_after = -1}, ENCORE_ERROR_NETWORK, 4},
       {"closed after every kilobyte", {.drop_after = 1000}, ENCORE_ERROR_NETWORK, 30},
+      {"pieces of a kilobyte", {.piece_max = 1000}, ENCORE_ERROR_NETWORK, 30},
       {"no pieces, closed in the middle",
        {.no_range = TRUE, .drop_after = 200000},
        ENCORE_ERROR_NETWORK,
@@ -254,6 +259,22 @@ test_always (Rig *rig, gconstpointer data)
     g_assert_error (error, ENCORE_ERROR, rows[i].code);
     g_assert_cmpuint (http_server_count (server), <=, rows[i].n_requests);
   }
+}
+
+/* A proxy is the operator's choice; what the host's environment says of it is not. */
+static void
+test_no_proxy (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_free (rig->config->proxy);
+  rig->config->proxy = g_strdup ("http://127.0.0.1:9");
+  rig->config->allow_private = FALSE;
+  g_setenv ("no_proxy", "127.0.0.1", TRUE);
+  g_assert_false (get (rig, &error));
+  g_unsetenv ("no_proxy");
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_NETWORK);
+  g_assert_cmpuint (http_server_count (server), ==, 0);
 }
 
 static void
@@ -368,6 +389,43 @@ test_cancel (Rig *rig, gconstpointer data)
 
 #define ADD(name, func) g_test_add (name, Rig, NULL, rig_set_up, func, rig_tear_down)
 
+/* The most that was resident since the last call, in bytes. */
+static gint64
+take_peak (void)
+{
+  g_autofree char *status = NULL;
+  const int fd = open ("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+  g_assert_true (g_file_get_contents ("/proc/self/status", &status, NULL, NULL));
+  const char *line = strstr (status, "VmHWM:");
+  g_assert_nonnull (line);
+  g_assert_cmpint (write (fd, "5", 1), ==, 1); /* the peak begins anew: proc(5) */
+  close (fd);
+  return g_ascii_strtoll (line + strlen ("VmHWM:"), NULL, 10) * 1024;
+}
+
+/* Whatever the size of the file. */
+static void
+test_memory (Rig *rig, gconstpointer data)
+{
+  HttpServer *large = http_server_start (LARGE_BYTES);
+  g_autoptr (GError) error = NULL;
+
+  get (rig, &error); /* what curl needs once */
+  g_assert_no_error (error);
+  empty (rig);
+  g_free (rig->media.url);
+  rig->media.url = http_server_get_url (large, "127.0.0.1");
+  rig->media.bytes = LARGE_BYTES;
+  take_peak ();
+  const gint64 before = take_peak ();
+  get (rig, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (rig->seen, ==, LARGE_BYTES);
+  g_assert_cmpint (take_peak () - before, <, MEMORY_BYTES);
+  http_server_stop (large);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -379,8 +437,10 @@ main (int argc, char **argv)
   ADD ("/http/a-fault-once-is-survived", test_once);
   ADD ("/http/a-fault-always-is-told", test_always);
   ADD ("/http/limits", test_limits);
+  ADD ("/http/no-way-past-the-proxy", test_no_proxy);
   ADD ("/http/private-addresses-are-not-asked", test_private);
   ADD ("/http/headers-and-cookies", test_headers);
+  ADD ("/http/memory-is-constant", test_memory);
   ADD ("/http/available-at", test_not_yet);
   ADD ("/http/cancel", test_cancel);
   const int status = g_test_run ();

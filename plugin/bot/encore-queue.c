@@ -31,6 +31,8 @@ encore_track_free (EncoreTrack *self)
     return;
   g_clear_pointer (&self->waiter, encore_waiter_leave);
   g_clear_pointer (&self->lease, encore_cache_unprotect);
+  g_clear_pointer (&self->early, encore_reader_unref);
+  g_clear_error (&self->failure);
   g_free (self->words);
   g_free (self->title);
   g_free (self->user_name);

@@ -32,6 +32,10 @@ typedef struct {
   gboolean counted;     /* its play is in the count already: the publish counted it */
   gboolean tried;       /* it could not be had before its turn: then once more */
   EncoreWaiter *waiter; /* (nullable) its place in a flight or search */
+  EncoreReader *early;  /* (nullable) what came of it so far, while it is fetched */
+  gboolean early_tried; /* that was played, or is */
+  gboolean is_early;    /* what sounds, or did last, is no cached file */
+  GError *failure;      /* (nullable) of its fetch, while what came still sounds */
   gpointer room;        /* the EncoreRoom whose queue it is in: for the waiter's callbacks */
   EncoreLease *lease;   /* (nullable) keeps it in the cache while it is queued */
 } EncoreTrack;

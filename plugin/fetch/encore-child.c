@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,8 +23,9 @@
 #define TERM_PATIENCE_US (2 * G_USEC_PER_SEC)
 
 typedef struct {
-  pid_t pid; /* and process group; 0: reaped */
-  int out, err;
+  pid_t pid;      /* and process group */
+  pid_t watchman; /* 0: there is none */
+  int out, err, life;
   GString *line, *errors;
   EncoreLineFunc func;
   gpointer data;
@@ -34,19 +36,25 @@ typedef struct {
   gint64 looked_us; /* at the files */
 } Child;
 
-void
-encore_child_set_up (gpointer data)
+/* What the host ignores or blocks would stay so: SIGTERM must reach the child, SIGCHLD tell it. */
+static void
+begin_anew (void)
 {
   struct sigaction usual = {.sa_handler = SIG_DFL};
   sigset_t none;
 
   setsid ();
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-  /* what the host ignores or blocks would stay so: SIGTERM must reach it, SIGCHLD tell it */
   for (int i = 1; i < NSIG; i++)
     sigaction (i, &usual, NULL);
   sigemptyset (&none);
   sigprocmask (SIG_SETMASK, &none, NULL);
+}
+
+void
+encore_child_set_up (gpointer data)
+{
+  begin_anew ();
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /* In the child, after fork: only what is async-signal-safe. */
@@ -60,6 +68,12 @@ set_up (gpointer data)
     const struct rlimit limit = {spec->max_file_bytes, spec->max_file_bytes};
     setrlimit (RLIMIT_FSIZE, &limit);
   }
+}
+
+static void
+set_up_watchman (gpointer data)
+{
+  begin_anew ();
 }
 
 /* A text without "#!" would be given to a shell, line by line. */
@@ -112,6 +126,32 @@ encore_child_find (const char *program, char **envp, GError **error)
   return check_program (found, error) ? g_steal_pointer (&found) : NULL;
 }
 
+/* PR_SET_PDEATHSIG reaches the program alone: the ffmpeg that it starts would go on without it. So
+ * there is one who does nothing until the host ends, and then ends the group.  He is our child, not
+ * the program's: one that it leaves behind would be a zombie of a host that is process 1. */
+static void
+post_watchman (Child *self)
+{
+  char group[16];
+  const char *argv[] = {"/bin/sh", "-c", "read -r line; kill -KILL \"$1\"", "sh", group, NULL};
+  const char *envp[] = {NULL};
+  int life[2]; /* a pipe that nobody writes to: its reader is told when the host is gone */
+  g_autoptr (GError) local = NULL;
+
+  g_snprintf (group, sizeof group, "-%d", (int) self->pid);
+  if (g_unix_open_pipe (life, FD_CLOEXEC, &local)) {
+    g_spawn_async_with_pipes_and_fds ("/", argv, envp,
+                                      G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL |
+                                          G_SPAWN_STDERR_TO_DEV_NULL,
+                                      set_up_watchman, NULL, life[0], -1, -1, NULL, NULL, 0,
+                                      &self->watchman, NULL, NULL, NULL, &local);
+    close (life[0]);
+    self->life = life[1];
+  }
+  if (local != NULL)
+    g_info ("fetch: what process %d starts may survive us: %s", (int) self->pid, local->message);
+}
+
 static gboolean
 spawn (Child *self, const EncoreChildSpec *spec, GError **error)
 {
@@ -123,11 +163,14 @@ spawn (Child *self, const EncoreChildSpec *spec, GError **error)
   g_autofree char **argv =
       g_memdup2 (spec->argv, sizeof (char *) * (g_strv_length (spec->argv) + 1));
   argv[0] = program;
-  if (g_spawn_async_with_pipes (spec->cwd, argv, spec->envp, G_SPAWN_DO_NOT_REAP_CHILD, set_up,
-                                (gpointer) spec, &self->pid, NULL, &self->out, &self->err, &local))
-    return TRUE;
-  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s: %s", program, local->message);
-  return FALSE;
+  if (!g_spawn_async_with_pipes (spec->cwd, argv, spec->envp, G_SPAWN_DO_NOT_REAP_CHILD, set_up,
+                                 (gpointer) spec, &self->pid, NULL, &self->out, &self->err,
+                                 &local)) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s: %s", program, local->message);
+    return FALSE;
+  }
+  post_watchman (self);
+  return TRUE;
 }
 
 static void
@@ -237,11 +280,18 @@ check_patience (Child *self, const EncoreChildSpec *spec, GCancellable *cancella
 
 /* TRUE when the child is gone, by whomever it was reaped. */
 static gboolean
-is_gone (Child *self)
+is_gone (pid_t child)
 {
-  const pid_t pid = waitpid (self->pid, NULL, WNOHANG);
+  const pid_t pid = waitpid (child, NULL, WNOHANG);
 
-  return pid == self->pid || (pid < 0 && errno == ECHILD && kill (self->pid, 0) < 0);
+  return pid == child || (pid < 0 && errno == ECHILD && kill (child, 0) < 0);
+}
+
+static void
+reap (pid_t child)
+{
+  while (!is_gone (child))
+    g_poll (NULL, 0, 5); /* no descriptor tells of another's child on every kernel we run on */
 }
 
 /* The whole group: yt-dlp leaves its ffmpeg running when only it is told to end. */
@@ -249,14 +299,19 @@ static void
 end_group (Child *self, gboolean wait)
 {
   const gint64 until_us = g_get_monotonic_time () + TERM_PATIENCE_US;
+  gboolean gone;
 
   if (wait)
     kill (-self->pid, SIGTERM);
-  while (!is_gone (self) && g_get_monotonic_time () < until_us)
-    g_poll (NULL, 0, 5); /* no descriptor tells of another's child on every kernel we run on */
-  kill (-self->pid, SIGKILL);
-  while (!is_gone (self))
+  while (!(gone = is_gone (self->pid)) && g_get_monotonic_time () < until_us)
     g_poll (NULL, 0, 5);
+  kill (-self->pid, SIGKILL);
+  if (!gone)
+    reap (self->pid);
+  if (self->watchman == 0)
+    return;
+  kill (self->watchman, SIGKILL);
+  reap (self->watchman);
 }
 
 gboolean
@@ -265,6 +320,7 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
 {
   Child self = {.out = -1,
                 .err = -1,
+                .life = -1,
                 .func = line,
                 .data = data,
                 .patience_us = g_get_monotonic_time () + spec->first_ms * 1000,
@@ -279,6 +335,8 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
   while (ok && read_pipes (&self))
     ok = check_patience (&self, spec, cancellable, error);
   end_group (&self, !ok);
+  if (self.life >= 0)
+    close (self.life);
   if (self.out >= 0)
     close (self.out);
   if (self.err >= 0)

@@ -37,8 +37,8 @@ void encore_child_set_up (gpointer data);
 char *encore_child_find (const char *program, char **envp, GError **error);
 
 /* encore_child_run: in a process group of its own, which is told to end and then killed before this
- * returns.  The child has none of our descriptors, signal settings or environment, and dies with
- * the calling thread; what it starts itself and does not end may then live on, but for a sandbox.
+ * returns.  The child has none of our descriptors, signal settings or environment.  It dies with
+ * the calling thread, and with all that it started when the host is gone.
  * @err_text: (out) (transfer full): up to 64 KiB of standard error.
  * Errors: NO_PROGRAM, DEADLINE, CANCELLED, NETWORK after a line that says VAIN, TOO_BIG, FAILED
  * after more output than a download can have.  Threads: a worker that lives as long as the call. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/encore-weblink.h"
+#include "fetch/encore-early.h"
 #include "fetch/encore-job.h"
 #include "fetch/encore-lookup.h"
 #include "fetch/encore-manners.h"
@@ -29,6 +30,8 @@ typedef struct {
   gint64 done_bytes, total_bytes;
   char *title;
   gint64 told_us;
+  gint64 duration_ms;
+  EncoreReader *early; /* (nullable) */
 } Flight;
 
 typedef struct {
@@ -46,7 +49,9 @@ struct EncoreFetch {
   GHashTable *links;   /* text -> address, of what is not on YouTube */
   GQueue link_order;   /* its keys, the oldest first */
   GHashTable *flights; /* text -> Flight */
+  gint n_flying;       /* atomic */
   GThreadPool *flight_pool, *search_pool;
+  GThreadPool *early_pool; /* (nullable) */
   GCancellable *closing;
 };
 
@@ -104,6 +109,7 @@ news_free (gpointer data)
 
   waiter_unref (news->waiter);
   g_clear_pointer (&news->hits, g_ptr_array_unref);
+  g_clear_pointer (&news->progress.early, encore_reader_unref);
   g_clear_error (&news->error);
   g_free (news->title);
   g_free (news);
@@ -177,8 +183,26 @@ send_fetched (EncoreWaiter *waiter, const EncoreFetched *result, const GError *e
 static EncoreProgress
 progress_of (const Flight *flight)
 {
-  return (EncoreProgress){flight->id,          flight->stage,        flight->done_bytes,
-                          flight->total_bytes, flight->waiters->len, flight->title};
+  return (EncoreProgress){.id = flight->id,
+                          .stage = flight->stage,
+                          .done_bytes = flight->done_bytes,
+                          .total_bytes = flight->total_bytes,
+                          .waiters = flight->waiters->len,
+                          .title = flight->title,
+                          .duration_ms = flight->duration_ms};
+}
+
+/* With the mutex. */
+static void
+send_progress (const Flight *flight, EncoreWaiter *waiter)
+{
+  News *news = news_new (waiter, TELL_PROGRESS);
+
+  news->progress = progress_of (flight);
+  news->progress.title = news->title = g_strdup (flight->title);
+  if (flight->early != NULL)
+    news->progress.early = encore_reader_ref (flight->early);
+  send_news (news);
 }
 
 static void
@@ -194,14 +218,24 @@ on_progress (EncoreStage stage, gint64 done, gint64 total, const char *title, gp
   flight->total_bytes = total;
   if (title != NULL && flight->title == NULL)
     flight->title = g_strdup (title);
-  for (guint i = 0; news_worthy && i < flight->waiters->len; i++) {
-    News *news = news_new (flight->waiters->pdata[i], TELL_PROGRESS);
-    news->progress = progress_of (flight);
-    news->progress.title = news->title = g_strdup (flight->title);
-    send_news (news);
-  }
+  for (guint i = 0; news_worthy && i < flight->waiters->len; i++)
+    send_progress (flight, flight->waiters->pdata[i]);
   if (news_worthy)
     flight->told_us = now_us;
+  g_mutex_unlock (&flight->fetch->mutex);
+}
+
+static void
+on_early (EncoreReader *reader, gint64 duration_ms, gpointer data)
+{
+  Flight *flight = data;
+
+  g_mutex_lock (&flight->fetch->mutex);
+  g_clear_pointer (&flight->early, encore_reader_unref);
+  flight->early = encore_reader_ref (reader);
+  flight->duration_ms = duration_ms;
+  for (guint i = 0; i < flight->waiters->len; i++)
+    send_progress (flight, flight->waiters->pdata[i]);
   g_mutex_unlock (&flight->fetch->mutex);
 }
 
@@ -214,6 +248,7 @@ flight_free (gpointer data)
 
   g_ptr_array_unref (self->waiters);
   g_object_unref (self->cancellable);
+  g_clear_pointer (&self->early, encore_reader_unref);
   g_free (self->title);
   g_free (self->text);
   g_free (self);
@@ -293,7 +328,9 @@ fly (gpointer data, gpointer user_data)
                          .worker = self->worker,
                          .id = flight->id,
                          .cancellable = flight->cancellable,
+                         .early_pool = self->early_pool,
                          .progress = on_progress,
+                         .early = on_early,
                          .data = flight};
   EncoreFetched result;
   g_autoptr (GError) error = NULL;
@@ -301,9 +338,14 @@ fly (gpointer data, gpointer user_data)
   block_sigpipe ();
   encore_manners_run (&job, &result, &error);
   g_mutex_lock (&self->mutex);
+  if (error != NULL) /* nobody begins to hear it now */
+    g_clear_pointer (&flight->early, encore_reader_unref);
   for (guint i = 0; i < flight->waiters->len; i++) {
     EncoreWaiter *waiter = flight->waiters->pdata[i];
     waiter->flight = NULL;
+    if (error != NULL &&
+        flight->done_bytes > 0) /* what was downloaded for nothing since the last news */
+      send_progress (flight, waiter);
     send_fetched (waiter, &result, error);
   }
   if (error == NULL)
@@ -312,6 +354,7 @@ fly (gpointer data, gpointer user_data)
     g_hash_table_remove (self->flights, flight->text);
   g_mutex_unlock (&self->mutex);
   flight_free (flight);
+  g_atomic_int_add (&self->n_flying, -1);
 }
 
 static Flight *
@@ -325,6 +368,7 @@ start_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text)
   flight->cancellable = g_cancellable_new ();
   flight->waiters = g_ptr_array_new_with_free_func (waiter_unref);
   g_hash_table_replace (self->flights, flight->text, flight);
+  g_atomic_int_inc (&self->n_flying);
   g_thread_pool_push (self->flight_pool, flight, NULL);
   return flight;
 }
@@ -351,6 +395,8 @@ encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *con
     flight = start_flight (self, id, text);
   waiter->flight = flight;
   g_ptr_array_add (flight->waiters, waiter);
+  if (flight->early != NULL)
+    send_progress (flight, waiter);
   if (flight->waiters->len > 1)
     g_info ("fetch: join %s waiters=%u", text, flight->waiters->len);
   g_mutex_unlock (&self->mutex);
@@ -422,6 +468,12 @@ encore_fetch_jobs (EncoreFetch *self)
   }
   g_mutex_unlock (&self->mutex);
   return jobs;
+}
+
+guint
+encore_fetch_count (EncoreFetch *self)
+{
+  return g_atomic_int_get (&self->n_flying);
 }
 
 /* ---- searches */
@@ -506,6 +558,8 @@ encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
   self->closing = g_cancellable_new ();
   self->flight_pool = g_thread_pool_new (fly, self, config->jobs, FALSE, NULL);
   self->search_pool = g_thread_pool_new (search, self, 1, FALSE, NULL);
+  if (config->early)
+    self->early_pool = g_thread_pool_new (encore_early_run, self->closing, -1, FALSE, NULL);
   return self;
 }
 
@@ -525,6 +579,8 @@ encore_fetch_free (EncoreFetch *self)
   g_cancellable_cancel (self->closing);
   g_thread_pool_free (self->flight_pool, FALSE, TRUE);
   g_thread_pool_free (self->search_pool, FALSE, TRUE);
+  if (self->early_pool != NULL)
+    g_thread_pool_free (self->early_pool, FALSE, TRUE);
   g_hash_table_unref (self->flights);
   g_hash_table_unref (self->links);
   g_queue_clear (&self->link_order);

@@ -11,8 +11,14 @@ G_BEGIN_DECLS
 int encore_ytdlp_take_line (const char *line, gpointer data);
 
 /* encore_ytdlp_classify: the code for what yt-dlp wrote to standard error, and its last ERROR line
- * without control characters, cut. */
-EncoreError encore_ytdlp_classify (const char *err_text, char **message);
+ * without control characters, cut.  @asked: the words or the address that it was asked for: people
+ * choose them, so they tell nothing; nor does an id. */
+EncoreError encore_ytdlp_classify (const char *err_text, const char *asked, char **message);
+
+/* encore_ytdlp_says_error: warnings are none. */
+gboolean encore_ytdlp_says_error (const char *err_text);
+/* encore_ytdlp_set_failure: what encore_ytdlp_classify() makes of it; NO_PROGRAM if it is empty. */
+void encore_ytdlp_set_failure (const char *err_text, const char *asked, GError **error);
 
 /* encore_ytdlp_resolve: what the song is and where its bytes are; nothing is downloaded. */
 gboolean encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
@@ -32,6 +38,9 @@ typedef struct {
 } EncoreHit;
 EncoreHit *encore_hit_new (const EncoreMediaId *id, const char *title, gint64 duration_ms);
 void encore_hit_free (gpointer hit);
+/* encore_ytdlp_take_hit: one line of a flat list.  DATA: GPtrArray of EncoreHit.  Returns: see
+ * EncoreLineFunc. */
+int encore_ytdlp_take_hit (const char *line, gpointer data);
 /* encore_ytdlp_search: Returns: (element-type EncoreHit), never empty; NULL with ERROR. */
 GPtrArray *encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit,
                                 const char *dir, GCancellable *cancellable, GError **error);

@@ -116,7 +116,7 @@ for job in "${jobs[@]}"; do wait "$job"; done
 # ---- the catalogue
 {
   cat <<'JSON'
-{"aliases": {"aliasTuneAA": "tuneAAAAAAA"},
+{"aliases": {"aliasShortA": "shortAAAAAA", "aliasTuneAA": "tuneAAAAAAA"},
  "videos": {
   "tuneAAAAAAA": {"title": "The Test Tune", "uploader": "Encore", "duration": 8, "files": {"251": "tune.251.webm", "140": "tune.140.m4a"}},
   "-quietAAAAA": {"title": "Quiet Noise", "uploader": "Encore", "duration": 6, "files": {"251": "quiet.251.webm", "140": "quiet.140.m4a"}},

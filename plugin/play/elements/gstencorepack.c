@@ -34,10 +34,12 @@ GST_DEBUG_CATEGORY_STATIC (encorepack_debug);
 #define GST_CAT_DEFAULT encorepack_debug
 
 #define DEFAULT_VOLUME 1.0
+#define DEFAULT_SLOPE 0.0
+#define SLOPE_MAX 1000.0
 #define MAX_BITRATE 510000 /* of Opus */
 #define OPUS_CAPS "audio/x-opus, channel-mapping-family = (int) 0"
 
-enum { PROP_0, PROP_MAX_BITRATE, PROP_VOLUME };
+enum { PROP_0, PROP_MAX_BITRATE, PROP_SLOPE, PROP_VOLUME };
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OPUS_CAPS));
@@ -49,10 +51,10 @@ struct _GstEncorePack {
   GstPad *sinkpad, *srcpad;
   EncoreRegroup *regroup;
   EncoreGain *gain;
-  double volume;    /* object lock */
-  guint max_bps;    /* object lock */
-  GstClockTime pts; /* of the next packet; NONE: take what comes */
-  gboolean discont; /* to be told with the next packet */
+  double volume, slope; /* object lock */
+  guint max_bps;        /* object lock */
+  GstClockTime pts;     /* of the next packet; NONE: take what comes */
+  gboolean discont;     /* to be told with the next packet */
 };
 
 G_DEFINE_TYPE (GstEncorePack, gst_encore_pack, GST_TYPE_ELEMENT)
@@ -254,6 +256,8 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec)
   GST_OBJECT_LOCK (self);
   if (id == PROP_MAX_BITRATE)
     encore_gain_limit (self->gain, self->max_bps = g_value_get_uint (value));
+  else if (id == PROP_SLOPE)
+    encore_gain_set_slope (self->gain, self->slope = g_value_get_double (value));
   else
     encore_gain_set (self->gain, self->volume = g_value_get_double (value));
   GST_OBJECT_UNLOCK (self);
@@ -268,7 +272,7 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
   if (id == PROP_MAX_BITRATE)
     g_value_set_uint (value, self->max_bps);
   else
-    g_value_set_double (value, self->volume);
+    g_value_set_double (value, id == PROP_SLOPE ? self->slope : self->volume);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -288,6 +292,7 @@ gst_encore_pack_init (GstEncorePack *self)
   self->regroup = encore_regroup_new ();
   self->gain = encore_gain_new ();
   self->volume = DEFAULT_VOLUME;
+  self->slope = DEFAULT_SLOPE;
   self->pts = GST_CLOCK_TIME_NONE;
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
   gst_pad_set_chain_function (self->sinkpad, chain);
@@ -321,6 +326,12 @@ gst_encore_pack_class_init (GstEncorePackClass *klass)
           "max-bitrate", "Highest bitrate",
           "Constant bitrate in bit/s to which packets are encoded; 0: they are passed", 0,
           MAX_BITRATE, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (
+      object_class, PROP_SLOPE,
+      g_param_spec_double ("slope", "Slope",
+                           "Decibels a second by which the volume moves at most; 0: at once", 0.0,
+                           SLOPE_MAX, DEFAULT_SLOPE,
+                           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class, "Encore pack", "Filter/Effect/Audio",
