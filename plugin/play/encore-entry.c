@@ -13,7 +13,6 @@ encore_entry_new (const EncoreMediaId *id, EncoreHandle *handle, GError **error)
   self->title = g_strdup (info->title);
   self->artist = g_strdup (info->artist);
   self->duration_ms = info->duration_ms;
-  self->opus_bytes = info->opus_bytes;
   self->reader = encore_reader_new_handle (handle, error);
   return self->reader != NULL ? g_steal_pointer (&self) : NULL;
 }

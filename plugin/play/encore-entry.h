@@ -13,7 +13,6 @@ typedef struct {
   EncoreReader *reader;
   char *title, *artist; /* never NULL */
   gint64 duration_ms;
-  gint64 opus_bytes; /* 0: not known yet */
 } EncoreEntry;
 
 /* encore_entry_new: a hit.  @handle: (transfer full), on failure too.  Errors: STORE. */

@@ -18,6 +18,8 @@
 #define COMPLEXITY 5
 #define BITRATE_BPS 128000
 #define PACKETS_PER_S (ENCORE_OPUS_RATE_HZ / ENCORE_PACKET_SAMPLES)
+#define BURST_PACKETS 18 /* of the limit, that may come at once: 5 % of what servers look back */
+#define ROOMY_BPS 160000 /* from here on the encoder's own idea fits, also where it is loud */
 #define FLOOR \
   0.001 /* -60 dB: a slope begins and ends there, since silence is infinitely far away */
 
@@ -41,7 +43,11 @@ struct EncoreGain {
   guint n_recent;                   /* ever growing */
   GQueue out;                       /* GBytes */
   gboolean held; /* the newest of RECENT: its encoded form waits for the next one */
-  Coder *coder;  /* (nullable): NULL while packets pass */
+  /* in bit/s times packets, up to BURST_PACKETS times the limit: what may still go out, and what
+   * would be left if all passed */
+  guint limit;
+  gint64 credit, credit_passing;
+  Coder *coder; /* (nullable): NULL while packets pass */
 };
 
 static void
@@ -60,8 +66,10 @@ coder_free (Coder *self)
 static void
 set_rate (Coder *self, guint max_bps)
 {
-  opus_encoder_ctl (self->encoder, OPUS_SET_BITRATE (max_bps != 0 ? max_bps : BITRATE_BPS));
-  opus_encoder_ctl (self->encoder, OPUS_SET_VBR (max_bps == 0));
+  const gboolean tight = max_bps != 0 && max_bps < ROOMY_BPS;
+
+  opus_encoder_ctl (self->encoder, OPUS_SET_BITRATE (tight ? max_bps : BITRATE_BPS));
+  opus_encoder_ctl (self->encoder, OPUS_SET_VBR (!tight));
   self->max_bps = max_bps;
 }
 
@@ -167,12 +175,53 @@ remember (EncoreGain *self, const guint8 *packet, gsize len)
   g_byte_array_append (slot, packet, len);
 }
 
+/* ---- the limit: a bucket, so that no stretch of packets is more than it and BURST_PACKETS */
+
+static gint64
+cost_of (gsize len)
+{
+  return (gint64) len * 8 * PACKETS_PER_S;
+}
+
+static void
+take_limit (EncoreGain *self)
+{
+  const guint limit = atomic_load (&self->max_bps);
+
+  if (limit != self->limit)
+    self->credit = self->credit_passing = 0;
+  self->limit = limit;
+}
+
+static void
+pay (EncoreGain *self, gint64 *credit, gsize len)
+{
+  const gint64 most = (gint64) self->limit * BURST_PACKETS;
+
+  *credit = CLAMP (*credit + self->limit - cost_of (len), -most, most);
+}
+
+/* May the next packet, of LEN bytes, pass as it is?  The coders are only let go when there is some
+ * room, else they would come and go all the time. */
+static gboolean
+fits (EncoreGain *self, gsize len)
+{
+  if (self->limit == 0)
+    return TRUE;
+  return self->credit + self->limit >= cost_of (len) &&
+         (self->coder == NULL ||
+          self->credit_passing >= (gint64) self->limit * (BURST_PACKETS / 2));
+}
+
 gboolean
 encore_gain_pass (EncoreGain *self, const guint8 *packet, gsize len)
 {
+  take_limit (self);
   if (self->coder != NULL || self->out.length > 0 || atomic_load (&self->wanted) != 1.0 ||
-      atomic_load (&self->max_bps) != 0)
+      !fits (self, len))
     return FALSE;
+  pay (self, &self->credit, len);
+  pay (self, &self->credit_passing, len);
   remember (self, packet, len);
   return TRUE;
 }
@@ -260,8 +309,10 @@ start_coding (EncoreGain *self, double wanted, GError **error)
 static void
 emit (EncoreGain *self, GBytes *packet)
 {
-  if (packet != NULL)
-    g_queue_push_tail (&self->out, packet);
+  if (packet == NULL)
+    return;
+  pay (self, &self->credit, g_bytes_get_size (packet));
+  g_queue_push_tail (&self->out, packet);
 }
 
 /* Back at 1.0, and the last encoded packet ended there: the one that is held passes as it is. */
@@ -279,17 +330,19 @@ gboolean
 encore_gain_push (EncoreGain *self, const guint8 *packet, gsize len, GError **error)
 {
   const double wanted = atomic_load (&self->wanted);
-  const guint max_bps = atomic_load (&self->max_bps);
+  take_limit (self);
+  const gboolean passes = wanted == 1.0 && fits (self, len);
 
-  if (self->coder == NULL && wanted == 1.0 && max_bps == 0) {
+  pay (self, &self->credit_passing, len);
+  if (self->coder == NULL && passes) {
     emit (self, g_bytes_new (packet, len));
     remember (self, packet, len);
     return TRUE;
   }
   if (self->coder == NULL && !start_coding (self, wanted, error))
     return FALSE;
-  if (self->coder->max_bps != max_bps)
-    set_rate (self->coder, max_bps);
+  if (self->coder->max_bps != self->limit)
+    set_rate (self->coder, self->limit);
   /* it pays the look-ahead of the one that is held */
   if (!decode (self->coder, packet, len, error))
     return FALSE;
@@ -297,7 +350,7 @@ encore_gain_push (EncoreGain *self, const guint8 *packet, gsize len, GError **er
     emit (self, encode (self->coder, approach (self, self->coder->now)));
   self->held = TRUE;
   remember (self, packet, len);
-  if (wanted == 1.0 && max_bps == 0 && self->coder->now == 1.0 && self->coder->to_warm == 0)
+  if (passes && self->coder->now == 1.0 && self->coder->to_warm == 0)
     stop_coding (self);
   return TRUE;
 }

@@ -13,16 +13,11 @@
 #include "play/elements/gstencorevoicesink.h"
 #include "play/encore-gain.h"
 
-/* The rate of a song goes up and down; over some seconds it was never found a quarter above its
- * mean. */
-#define PEAK_PERCENT 125
-
 static GstBus *bus; /* set once by init, kept like everything that GStreamer keeps */
 
 struct EncorePipeline {
   gatomicrefcount ref_count;
   GstElement *bin, *track, *pack, *sink;
-  guint64 mean_bps; /* of the file; 0: not known */
 };
 
 /* ---- once */
@@ -74,8 +69,6 @@ encore_pipeline_new (EncoreEntry *entry, gint64 start_ns, EncoreProducer *produc
 
   g_atomic_ref_count_init (&self->ref_count);
   self->bin = gst_object_ref_sink (gst_bin_new (NULL));
-  if (entry->duration_ms > 0)
-    self->mean_bps = (guint64) entry->opus_bytes * 8000 / entry->duration_ms;
   self->track = gst_encore_track_new_driven (entry, start_ns);
   self->pack = gst_element_factory_make ("encorepack", NULL);
   self->sink = gst_encore_voice_sink_new_for_room (producer, room);
@@ -115,10 +108,7 @@ encore_pipeline_unref (EncorePipeline *self)
 void
 encore_pipeline_limit (EncorePipeline *self, guint max_bps)
 {
-  const gboolean fits =
-      self->mean_bps != 0 && self->mean_bps * PEAK_PERCENT / 100 <= (guint64) max_bps;
-
-  g_object_set (self->pack, "max-bitrate", max_bps == 0 || fits ? 0 : max_bps, NULL);
+  g_object_set (self->pack, "max-bitrate", max_bps, NULL);
 }
 
 EncoreFillResult

@@ -76,7 +76,7 @@ def register(name, pem):
     return number
 
 
-owner.rules('', [('all', 0x40000, 0), ('auth', 0x40000, 0)])  # whoever wants may register
+owner.rules('', [('all', 0x80000, 0)])  # whoever wants may register
 fred = register('fred', fred_pem)
 gina = register('gina', certificate('gina'))
 note(f'registered: fred {fred}, gina {gina}')

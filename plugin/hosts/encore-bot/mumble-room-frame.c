@@ -277,14 +277,15 @@ on_permissions (MumbleRoom *self, gconstpointer message)
 
   if (self->state != MUMBLE_ROOM_READY || me == NULL)
     return;
-  if (query->flush) { /* rights were changed: perhaps groups, too */
+  if (query->flush) /* rights were changed: perhaps groups, too */
     self->funcs.ready (self, self->data);
-    if (me->suppress)
-      mumble_room_query_rights (self);
-  } else if (me->suppress && query->has_channel_id && query->channel_id == me->channel &&
-             (query->permissions & PERMISSION_SPEAK)) {
+  if (!me->suppress)
+    return;
+  /* a question about what the server has just told would not be answered */
+  if (!query->has_channel_id || query->channel_id != me->channel)
+    mumble_room_query_rights (self);
+  else if (query->permissions & PERMISSION_SPEAK)
     mumble_room_step_out (self);
-  }
 }
 
 static void

@@ -12,8 +12,8 @@
  * Passes Opus packets of 20 ms as they are, splits and joins others without decoding, drops header
  * packets and stamps what comes out exactly 20 ms apart.  Away from #encorepack:volume 1.0 packets
  * are decoded, multiplied and encoded; the volume may change while it plays, without a click.
- * With #encorepack:max-bitrate they are encoded to that rate, each packet of the same size, for
- * networks that drop what is larger.
+ * Where they are more than #encorepack:max-bitrate they are encoded, too, for networks that drop
+ * what is over their limit.
  *
  * |[
  * gst-launch-1.0 encoretrack uri=encore://youtube/dQw4w9WgXcQ ! encorepack volume=0.5 !
@@ -322,10 +322,10 @@ gst_encore_pack_class_init (GstEncorePackClass *klass)
                            G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (
       object_class, PROP_MAX_BITRATE,
-      g_param_spec_uint (
-          "max-bitrate", "Highest bitrate",
-          "Constant bitrate in bit/s to which packets are encoded; 0: they are passed", 0,
-          MAX_BITRATE, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+      g_param_spec_uint ("max-bitrate", "Highest bitrate",
+                         "Bit/s that packets keep to, else they are encoded; 0: no limit", 0,
+                         MAX_BITRATE, 0,
+                         G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (
       object_class, PROP_SLOPE,
       g_param_spec_double ("slope", "Slope",
