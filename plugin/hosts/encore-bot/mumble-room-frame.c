@@ -27,7 +27,12 @@ enum {
   REJECT_NO_CERTIFICATE,
 };
 enum { DENIED_PERMISSION = 1, DENIED_TEXT_TOO_LONG = 4 };
-enum { PERMISSION_ENTER = 0x4, PERMISSION_SPEAK = 0x8, PERMISSION_TEXT = 0x200 };
+enum {
+  PERMISSION_WRITE = 0x1,
+  PERMISSION_ENTER = 0x4,
+  PERMISSION_SPEAK = 0x8,
+  PERMISSION_TEXT = 0x200
+};
 
 /* ---- the end */
 
@@ -260,6 +265,11 @@ on_denied (MumbleRoom *self, gconstpointer message)
     mumble_room_settle (self);
   } else if (denied->permission & PERMISSION_TEXT) {
     host_log (BOT_LOG_WARNING, "mumble", "%s: the bot may not write in this channel", self->label);
+  } else if (denied->permission & PERMISSION_WRITE) {
+    host_log (BOT_LOG_WARNING, "mumble",
+              "%s: without the right to write ACLs in the root channel the bot does not know its "
+              "groups: group:NAME is nobody",
+              self->label);
   } else {
     g_autofree char *reason = mumble_text_clean (denied->reason);
     host_log (BOT_LOG_WARNING, "mumble", "%s: the server denies something (permission %#x) %s",
@@ -292,8 +302,12 @@ static void
 on_acl (MumbleRoom *self, gconstpointer message)
 {
   const MumbleProto__Acl *acl = message;
-  if (acl->channel_id == MUMBLE_ROOT)
-    self->funcs.groups (self, acl, self->data);
+
+  if (acl->channel_id != MUMBLE_ROOT)
+    return;
+  host_log (BOT_LOG_DEBUG, "mumble", "%s: the server tells the groups of the root channel",
+            self->label);
+  self->funcs.groups (self, acl, self->data);
 }
 
 /* ---- all */
