@@ -140,11 +140,11 @@ server = Hostile()
 server.acts = [no_tls, cuts, too_long, mutants, good]
 bot = Bot(server, user='encore')
 again = r'.*; tried again in'
-ok(bot.says(f'(?s){again}.*{again}', 20), 'what speaks no TLS, or cuts it, is told and tried again')
+ok(bot.says(f'(?s){again}.*{again}', 60), 'what speaks no TLS, or cuts it, is told and tried again')
 ok(bot.says(f'the server sends what is no Mumble protocol{again}', 20), 'a frame that is too long ends the connection')
 ok(bot.says(r'(?s)no Mumble protocol.*here in the root channel', 20), 'the next one is let in')
 start = time.monotonic()
-ok(bot.says(r'(?s)here in the root channel.*(closed the connection|reset|broken|[Pp]eer).*tried again', 60),
+ok(bot.says(r'(?s)here in the root channel.*; tried again', 60),
    f'{FRAMES} frames that were changed at random do not bring it down')
 note(f'after {time.monotonic() - start:.1f} s')
 ok(bot.says('back in the root channel', 60), 'it comes back when the server is good again')
