@@ -22,7 +22,7 @@ for part in frame outbox people room room-frame text voice world; do
 done
 # shellcheck disable=SC2046,SC2086
 $clang $flags -fsanitize=fuzzer -std=gnu11 -DHAVE_CONFIG_H -DG_LOG_DOMAIN='"encore-bot"' -I"$abs_top_builddir" \
-  -I"$abs_top_builddir/$host" -I"$host" -Iplugin/include -Itests/fuzz "${files[@]}" -o "$dir/fuzz" \
+  -I"$abs_top_builddir/$host" -I"$host" -Iplugin -Iplugin/include -Itests/fuzz "${files[@]}" -o "$dir/fuzz" \
   $(pkg-config --cflags --libs gio-2.0 libprotobuf-c) >"$dir/compile.log" 2>&1
 ok $? "it compiles"
 sed 's/^/# /' "$dir/compile.log"

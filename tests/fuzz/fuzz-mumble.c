@@ -7,11 +7,11 @@
 
 #include <string.h>
 
-#include "host.h"
-#include "mumble-conn.h"
-#include "mumble-frame.h"
-#include "mumble-people.h"
-#include "mumble-room.h"
+#include "hosts/encore-bot/host.h"
+#include "hosts/encore-bot/mumble-conn.h"
+#include "hosts/encore-bot/mumble-frame.h"
+#include "hosts/encore-bot/mumble-people.h"
+#include "hosts/encore-bot/mumble-room.h"
 
 #define OWN 7u
 #define OTHER 8u
