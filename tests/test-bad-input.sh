@@ -109,7 +109,7 @@ wrong "two commands of one name" rename=play=skip "rename = 'play=skip' gives tw
 wrong "no list of names" rename=play "rename = 'play' is not a list of command=name"
 config '[encor]' max_size=1GiB
 echo "?play $good" | run
-[ $? = 2 ] && logged 'unknown section [encor]; there are [bot], [console] and [encore]'; ok $? "unknown section"
+[ $? = 2 ] && logged 'unknown section [encor]; there are [bot], [console], [mumble] and [encore]'; ok $? "unknown section"
 for voice in nul file: "file:$dir" file:/nonexistent/x.opus rtp://host:port; do
   VOICE=$voice config
   echo '?np' | run

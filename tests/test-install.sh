@@ -38,7 +38,7 @@ there "$(place includedir)/bot-plugin.h"; ok $? "the contract"
 there "$(place bindir)/encore-bot" "$(place bindir)/encore-cache"; ok $? "the programs"
 [ ! -e "$root$(place bindir)/sample-host" ]; ok $? "the sample is not one of them"
 there "$(place man1dir)/encore-bot.1" "$(place man1dir)/encore-cache.1" "$(place man7dir)/encore.7"; ok $? "the manuals"
-there "$(place docdir)/README.md" "$(place docdir)/encore.conf.example"; ok $? "README and the example configuration"
+there "$(place docdir)/README.md" "$(place docdir)/encore.conf.example" "$(place docdir)/encore-bot.conf.example"; ok $? "README and the example configurations"
 there "$(place pkgconfigdir)/bot-plugin.pc"; ok $? "bot-plugin.pc"
 [ "$(find "$root" -name '*uninstalled*' | wc -l)" = 0 ]; ok $? "its uninstalled kin stays at home"
 # (the prefix may lie below the build, as make distcheck has it)

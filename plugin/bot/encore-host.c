@@ -7,16 +7,21 @@
 #include "config.h"
 #include "bot/encore-host.h"
 
+#define FRAME_US 20000
+#define OPUS_MAX_BYTES 1275 /* of a frame */
+
 typedef struct {
   EncoreHost *host;
   bot_id room, voice;
-  guint wanted; /* commands that were given it and are not done yet, under MUTEX */
+  guint wanted;  /* commands that were given it and are not done yet, under MUTEX */
+  guint max_bps; /* 0: no limit; under MUTEX */
 } Voice;
 
 struct EncoreHost {
   const bot_host *host;
   const bot_host_voice *voice; /* NULL: this host has no voice rooms */
   EncoreVoiceClosedFunc closed;
+  EncoreVoiceLimitsFunc limits; /* (nullable) */
   gpointer closed_data;
   GMutex mutex;
   GHashTable *voices; /* room (gint64*) -> Voice, under MUTEX */
@@ -108,6 +113,44 @@ on_closed (void *data, bot_id voice, bot_result why)
   self->host->closed (self->room, voice, why, self->host->closed_data);
 }
 
+void
+encore_host_watch_limits (EncoreHost *self, EncoreVoiceLimitsFunc limits)
+{
+  self->limits = limits;
+}
+
+static guint
+sustained_bps (guint32 max_bytes, guint32 max_bps)
+{
+  const guint of_packets = max_bytes * 8 * (G_USEC_PER_SEC / FRAME_US);
+
+  if (max_bytes == 0 || max_bytes >= OPUS_MAX_BYTES)
+    return max_bps;
+  return max_bps == 0 ? of_packets : MIN (max_bps, of_packets);
+}
+
+static void
+on_limits (void *data, bot_id id, uint32_t max_bytes, uint32_t max_bps)
+{
+  Voice *self = data;
+
+  g_mutex_lock (&self->host->mutex);
+  self->max_bps = sustained_bps (max_bytes, max_bps);
+  g_mutex_unlock (&self->host->mutex);
+  if (self->host->limits != NULL)
+    self->host->limits (self->room, id, self->host->closed_data);
+}
+
+guint
+encore_host_voice_get_max_bps (EncoreHost *self, bot_id room)
+{
+  g_mutex_lock (&self->mutex);
+  const Voice *known = g_hash_table_lookup (self->voices, &room);
+  const guint max_bps = known != NULL ? known->max_bps : 0;
+  g_mutex_unlock (&self->mutex);
+  return max_bps;
+}
+
 bot_result
 encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *out)
 {
@@ -127,7 +170,8 @@ encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *out)
   bot_voice_spec spec = {.size = sizeof spec,
                          .rate_hz = 48000,
                          .channels = 2,
-                         .frame_us = 20000,
+                         .frame_us = FRAME_US,
+                         .limits = on_limits,
                          .closed = on_closed,
                          .data = voice};
   voice->host = self;
@@ -138,6 +182,7 @@ encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *out)
     return result;
   g_mutex_lock (&self->mutex);
   voice->wanted = 1;
+  voice->max_bps = sustained_bps (spec.max_bytes, spec.max_bps);
   g_hash_table_replace (self->voices, &voice->room, voice);
   g_mutex_unlock (&self->mutex);
   *out = voice->voice;

@@ -13,9 +13,13 @@ typedef struct EncoreHost EncoreHost;
 
 /* [main] once: the host ended the voice. */
 typedef void (*EncoreVoiceClosedFunc) (bot_id room, bot_id voice, bot_result why, gpointer data);
+/* [main] What the voice takes has changed: see encore_host_voice_get_max_bps(). */
+typedef void (*EncoreVoiceLimitsFunc) (bot_id room, bot_id voice, gpointer data);
 
 /* encore_host_new: [main].  HOST outlives it.  CLOSED is told of voices that the host ends. */
 EncoreHost *encore_host_new (const bot_host *host, EncoreVoiceClosedFunc closed, gpointer data);
+/* encore_host_watch_limits: [main], before any voice is open; with the DATA of CLOSED. */
+void encore_host_watch_limits (EncoreHost *self, EncoreVoiceLimitsFunc limits);
 /* [main] Closes what is open. */
 void encore_host_free (EncoreHost *self);
 
@@ -32,6 +36,9 @@ bot_result encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *voice)
 /* [send] As bot_host_voice.send. */
 bot_result encore_host_voice_send (EncoreHost *self, bot_id voice, guint64 seq, gboolean last,
                                    const void *packet, gsize len);
+/* encore_host_voice_get_max_bps: [any] highest sustained rate of packets that ROOM takes; 0: any.
+ */
+guint encore_host_voice_get_max_bps (EncoreHost *self, bot_id room);
 /* [any] */
 void encore_host_voice_done (EncoreHost *self, bot_id room, bot_id voice);
 /* encore_host_voice_leave: [any] calls QUIET, after which nothing may be sent to ROOM any more, and

@@ -220,6 +220,29 @@ on_voice_closed (bot_id room, bot_id voice, bot_result why, gpointer data)
                                 request_copy (&gone), request_free);
 }
 
+static gboolean
+on_limits_changed (gpointer data)
+{
+  const EncoreRequest *request = data;
+  EncoreRoom *room = g_hash_table_lookup (request->plugin->rooms, &request->voice_room);
+
+  if (room != NULL)
+    encore_room_limits_changed (room);
+  return G_SOURCE_REMOVE;
+}
+
+/* [main] */
+static void
+on_voice_limits (bot_id room, bot_id voice, gpointer data)
+{
+  EncorePlugin *self = data;
+  const EncoreRequest changed = {.plugin = self, .voice_room = room, .voice = voice};
+
+  if (self->control != NULL)
+    g_main_context_invoke_full (self->context, G_PRIORITY_DEFAULT, on_limits_changed,
+                                request_copy (&changed), request_free);
+}
+
 /* ---- [main] */
 
 EncorePlugin *
@@ -230,6 +253,7 @@ encore_plugin_new (const bot_host *host, GError **error)
   self->bot_host = host;
   self->config = encore_config_new ();
   self->host = encore_host_new (host, on_voice_closed, self);
+  encore_host_watch_limits (self->host, on_voice_limits);
   if (!read_config (self, error)) {
     encore_host_log (self->host, BOT_LOG_ERROR, (*error)->message);
     encore_host_free (self->host);

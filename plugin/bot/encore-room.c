@@ -449,6 +449,18 @@ send_packet (guint64 seq, gboolean last, const guint8 *packet, gsize len, gpoint
 
 /* ---- life */
 
+void
+encore_room_limits_changed (EncoreRoom *self)
+{
+  const guint max_bps = encore_host_voice_get_max_bps (self->plugin->host, self->id);
+
+  if (self->player == NULL)
+    return;
+  encore_player_set_max_bps (self->player, max_bps);
+  if (max_bps != 0)
+    g_info ("room: the host takes up to %u bit/s", max_bps);
+}
+
 static void
 open_voice (EncoreRoom *self, bot_id voice)
 {
@@ -458,6 +470,7 @@ open_voice (EncoreRoom *self, bot_id voice)
   self->ring = encore_voice_new (self->plugin->playout, name, send_packet, self);
   self->player = encore_player_new (self->ring, self->plugin->context, &PLAYER_EVENTS, self);
   encore_player_set_volume (self->player, self->volume_percent / 100.0);
+  encore_room_limits_changed (self);
 }
 
 static void

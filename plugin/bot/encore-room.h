@@ -28,6 +28,9 @@ void encore_room_free (EncoreRoom *self);
 /* The host ended the voice: the queue stays, nothing sounds. */
 void encore_room_voice_gone (EncoreRoom *self, bot_id voice, bot_result why);
 
+/* The host takes more or less than before. */
+void encore_room_limits_changed (EncoreRoom *self);
+
 EncoreQueue *encore_room_get_queue (EncoreRoom *self);
 /* (nullable) what is prepared or sounds; *POSITION_MS (out) (optional). */
 const EncoreTrack *

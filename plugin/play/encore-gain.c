@@ -18,6 +18,8 @@
 #define COMPLEXITY 5
 #define BITRATE_BPS 128000
 #define PACKETS_PER_S (ENCORE_OPUS_RATE_HZ / ENCORE_PACKET_SAMPLES)
+#define BURST_PACKETS 18 /* of the limit, that may come at once: 5 % of what servers look back */
+#define ROOMY_BPS 160000 /* from here on the encoder's own idea fits, also where it is loud */
 #define FLOOR \
   0.001 /* -60 dB: a slope begins and ends there, since silence is infinitely far away */
 
@@ -30,16 +32,22 @@ typedef struct {
   guint to_warm;        /* encoded packets that are not wanted: theirs were sent already */
   double now;           /* the gain at the end of the last encoded packet */
   float clip[CHANNELS]; /* the soft clipper's memory of the packet before */
+  guint max_bps;        /* that the encoder keeps to; 0: it has its own idea */
 } Coder;
 
 struct EncoreGain {
   _Atomic double wanted;
-  _Atomic double slope;             /* dB per packet at most; 0: no limit */
+  _Atomic double slope; /* dB per packet at most; 0: no limit */
+  _Atomic guint max_bps;
   GByteArray *recent[WARM_PACKETS]; /* the packets that came in last; a ring, its memory kept */
   guint n_recent;                   /* ever growing */
   GQueue out;                       /* GBytes */
   gboolean held; /* the newest of RECENT: its encoded form waits for the next one */
-  Coder *coder;  /* (nullable): NULL while packets pass */
+  /* in bit/s times packets, up to BURST_PACKETS times the limit: what may still go out, and what
+   * would be left if all passed */
+  guint limit;
+  gint64 credit, credit_passing;
+  Coder *coder; /* (nullable): NULL while packets pass */
 };
 
 static void
@@ -52,6 +60,17 @@ coder_free (Coder *self)
   if (self->encoder != NULL)
     opus_encoder_destroy (self->encoder);
   g_free (self);
+}
+
+/* Networks that drop what is over their limit ask for every packet to be within it. */
+static void
+set_rate (Coder *self, guint max_bps)
+{
+  const gboolean tight = max_bps != 0 && max_bps < ROOMY_BPS;
+
+  opus_encoder_ctl (self->encoder, OPUS_SET_BITRATE (tight ? max_bps : BITRATE_BPS));
+  opus_encoder_ctl (self->encoder, OPUS_SET_VBR (!tight));
+  self->max_bps = max_bps;
 }
 
 static Coder *
@@ -71,7 +90,7 @@ coder_new (GError **error)
     coder_free (self);
     return NULL;
   }
-  opus_encoder_ctl (self->encoder, OPUS_SET_BITRATE (BITRATE_BPS));
+  set_rate (self, 0);
   opus_encoder_ctl (self->encoder, OPUS_SET_COMPLEXITY (COMPLEXITY));
   opus_encoder_ctl (self->encoder, OPUS_GET_LOOKAHEAD (&lookahead));
   self->drop = lookahead;
@@ -84,6 +103,7 @@ encore_gain_new (void)
   EncoreGain *self = g_new0 (EncoreGain, 1);
 
   atomic_init (&self->wanted, 1.0);
+  atomic_init (&self->max_bps, 0);
   for (guint i = 0; i < WARM_PACKETS; i++)
     self->recent[i] = g_byte_array_new ();
   return self;
@@ -113,6 +133,12 @@ void
 encore_gain_set (EncoreGain *self, double linear)
 {
   atomic_store (&self->wanted, CLAMP (linear, 0.0, ENCORE_GAIN_MAX));
+}
+
+void
+encore_gain_limit (EncoreGain *self, guint max_bps)
+{
+  atomic_store (&self->max_bps, max_bps);
 }
 
 void
@@ -149,11 +175,53 @@ remember (EncoreGain *self, const guint8 *packet, gsize len)
   g_byte_array_append (slot, packet, len);
 }
 
+/* ---- the limit: a bucket, so that no stretch of packets is more than it and BURST_PACKETS */
+
+static gint64
+cost_of (gsize len)
+{
+  return (gint64) len * 8 * PACKETS_PER_S;
+}
+
+static void
+take_limit (EncoreGain *self)
+{
+  const guint limit = atomic_load (&self->max_bps);
+
+  if (limit != self->limit)
+    self->credit = self->credit_passing = 0;
+  self->limit = limit;
+}
+
+static void
+pay (EncoreGain *self, gint64 *credit, gsize len)
+{
+  const gint64 most = (gint64) self->limit * BURST_PACKETS;
+
+  *credit = CLAMP (*credit + self->limit - cost_of (len), -most, most);
+}
+
+/* May the next packet, of LEN bytes, pass as it is?  The coders are only let go when there is some
+ * room, else they would come and go all the time. */
+static gboolean
+fits (EncoreGain *self, gsize len)
+{
+  if (self->limit == 0)
+    return TRUE;
+  return self->credit + self->limit >= cost_of (len) &&
+         (self->coder == NULL ||
+          self->credit_passing >= (gint64) self->limit * (BURST_PACKETS / 2));
+}
+
 gboolean
 encore_gain_pass (EncoreGain *self, const guint8 *packet, gsize len)
 {
-  if (self->coder != NULL || self->out.length > 0 || atomic_load (&self->wanted) != 1.0)
+  take_limit (self);
+  if (self->coder != NULL || self->out.length > 0 || atomic_load (&self->wanted) != 1.0 ||
+      !fits (self, len))
     return FALSE;
+  pay (self, &self->credit, len);
+  pay (self, &self->credit_passing, len);
   remember (self, packet, len);
   return TRUE;
 }
@@ -241,8 +309,10 @@ start_coding (EncoreGain *self, double wanted, GError **error)
 static void
 emit (EncoreGain *self, GBytes *packet)
 {
-  if (packet != NULL)
-    g_queue_push_tail (&self->out, packet);
+  if (packet == NULL)
+    return;
+  pay (self, &self->credit, g_bytes_get_size (packet));
+  g_queue_push_tail (&self->out, packet);
 }
 
 /* Back at 1.0, and the last encoded packet ended there: the one that is held passes as it is. */
@@ -260,14 +330,19 @@ gboolean
 encore_gain_push (EncoreGain *self, const guint8 *packet, gsize len, GError **error)
 {
   const double wanted = atomic_load (&self->wanted);
+  take_limit (self);
+  const gboolean passes = wanted == 1.0 && fits (self, len);
 
-  if (self->coder == NULL && wanted == 1.0) {
+  pay (self, &self->credit_passing, len);
+  if (self->coder == NULL && passes) {
     emit (self, g_bytes_new (packet, len));
     remember (self, packet, len);
     return TRUE;
   }
   if (self->coder == NULL && !start_coding (self, wanted, error))
     return FALSE;
+  if (self->coder->max_bps != self->limit)
+    set_rate (self->coder, self->limit);
   /* it pays the look-ahead of the one that is held */
   if (!decode (self->coder, packet, len, error))
     return FALSE;
@@ -275,7 +350,7 @@ encore_gain_push (EncoreGain *self, const guint8 *packet, gsize len, GError **er
     emit (self, encode (self->coder, approach (self, self->coder->now)));
   self->held = TRUE;
   remember (self, packet, len);
-  if (wanted == 1.0 && self->coder->now == 1.0 && self->coder->to_warm == 0)
+  if (passes && self->coder->now == 1.0 && self->coder->to_warm == 0)
     stop_coding (self);
   return TRUE;
 }

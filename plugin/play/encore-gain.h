@@ -27,6 +27,10 @@ void encore_gain_reset (EncoreGain *self);
 
 /* encore_gain_set: LINEAR from 0 to ENCORE_GAIN_MAX, from the next packet on. */
 void encore_gain_set (EncoreGain *self, double linear);
+/* encore_gain_limit: at most MAX_BPS bit/s from the next packet on; 0: no limit.  Packets pass
+ * while they keep to it, over more than a moment; else they are encoded, to a constant bitrate if
+ * the limit is low. */
+void encore_gain_limit (EncoreGain *self, guint max_bps);
 /* encore_gain_set_slope: from now on it moves by DB_PER_S at most; 0: all in one packet. */
 void encore_gain_set_slope (EncoreGain *self, double db_per_s);
 /* encore_gain_pass: TRUE: PACKET passes as it is, and is remembered for the day the gain changes;

@@ -104,6 +104,12 @@ encore_pipeline_unref (EncorePipeline *self)
   g_free (self);
 }
 
+void
+encore_pipeline_limit (EncorePipeline *self, guint max_bps)
+{
+  g_object_set (self->pack, "max-bitrate", max_bps, NULL);
+}
+
 EncoreFillResult
 encore_pipeline_fill (EncorePipeline *self, guint n, GError **error)
 {

@@ -23,6 +23,9 @@ EncorePipeline *encore_pipeline_ref (EncorePipeline *self);
 void encore_pipeline_unref (EncorePipeline *self);
 /* encore_pipeline_stop: lets go of the file; what it was can still be told. */
 void encore_pipeline_stop (EncorePipeline *self);
+/* encore_pipeline_limit: at most MAX_BPS from now on, 0: no limit.  A song passes as it is where
+ * its packets keep to it. */
+void encore_pipeline_limit (EncorePipeline *self, guint max_bps);
 /* [worker] Up to N packets. */
 EncoreFillResult encore_pipeline_fill (EncorePipeline *self, guint n, GError **error);
 

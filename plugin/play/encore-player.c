@@ -36,6 +36,7 @@ struct EncorePlayer {
   EncorePipeline *pipeline, *next_pipeline; /* (nullable) theirs, to be told */
   double volume;                            /* linear */
   double moved_db;                          /* of the song in the air, on top of that */
+  guint max_bps;
 };
 
 static void
@@ -98,6 +99,7 @@ make_producer (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, EncorePi
     return NULL;
   if (self->volume != 1)
     encore_pipeline_set_volume (song->pipeline, self->volume, 0);
+  encore_pipeline_limit (song->pipeline, self->max_bps);
   *pipeline = encore_pipeline_ref (song->pipeline);
   return g_steal_pointer (&producer);
 }
@@ -289,6 +291,16 @@ encore_player_stop (EncorePlayer *self)
   self->song = self->next = 0;
   replace (&self->pipeline, NULL);
   replace (&self->next_pipeline, NULL);
+}
+
+void
+encore_player_set_max_bps (EncorePlayer *self, guint max_bps)
+{
+  self->max_bps = max_bps;
+  if (self->pipeline != NULL)
+    encore_pipeline_limit (self->pipeline, max_bps);
+  if (self->next_pipeline != NULL)
+    encore_pipeline_limit (self->next_pipeline, max_bps);
 }
 
 void

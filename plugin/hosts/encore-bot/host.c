@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The host's side of bot-plugin.h.
  *
- * Threads: [main] runs the default GMainContext.  log, reply and post come from any thread; replies
- * are written under a lock, posts become sources of [main]. */
+ * Threads: [main] runs the default GMainContext.  log, reply and post come from any thread; what is
+ * the network's goes there as it comes, posts become sources of [main]. */
 #include "config.h"
 #include "host.h"
 
 #include <gmodule.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "bot-plugin.h"
-#include "voice.h"
-
-#define ROOM 1
-#define VOICE 1
 
 typedef struct {
   char *name, *usage, *permission; /* permission: nullable */
@@ -25,20 +19,16 @@ typedef struct {
 struct Host {
   bot_host api;
   bot_host_voice voice_api;
+  const Network *network;
+  gpointer network_data;
   GKeyFile *config;
   GModule *module;
   const bot_plugin *plugin;
   void *plugin_self;
-  char *prefix, *room, *voice_spec;
-  char **admins, **djs;  /* djs NULL: everybody */
-  GHashTable *commands;  /* name -> Command */
-  GHashTable *users;     /* name -> id */
-  GPtrArray *user_names; /* id - 1 -> name; under MUTEX */
-  GMutex mutex;          /* output, user_names, voice */
-  Voice *voice;
-  gint posts;       /* atomic: not run yet */
-  gint talking;     /* atomic: packets come, the last one has not yet */
-  gboolean stopped; /* [main] */
+  char *prefix;
+  GHashTable *commands; /* name -> Command */
+  gint posts;           /* atomic: not run yet */
+  gboolean stopped;     /* [main] */
 };
 
 static void
@@ -64,6 +54,17 @@ api_log (void *ctx, int level, const char *domain, const char *text)
   if (level > BOT_LOG_DEBUG || g_getenv ("ENCORE_BOT_DEBUG") != NULL)
     fprintf (stderr, "%s.%03d %-7s %s: %s\n", time, g_date_time_get_microsecond (now) / 1000,
              names[CLAMP (level, 0, 3)], domain, text);
+}
+
+void
+host_log (int level, const char *domain, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  api_log (NULL, level, domain, text);
 }
 
 static bot_result
@@ -111,32 +112,15 @@ api_reply (void *ctx, bot_id room, bot_id user, const char *text)
 {
   Host *self = ctx;
 
-  if (room != ROOM)
-    return BOT_ECLOSED;
-  g_mutex_lock (&self->mutex);
-  printf ("[%s] %s\n", self->room, text);
-  fflush (stdout);
-  g_mutex_unlock (&self->mutex);
-  return BOT_OK;
+  return self->network->reply (self->network_data, room, user, text);
 }
 
 static bot_result
 api_allowed (void *ctx, bot_id room, bot_id user, const char *permission)
 {
   Host *self = ctx;
-  bot_result result = BOT_EDENIED;
 
-  g_mutex_lock (&self->mutex);
-  if (user > 0 && user <= self->user_names->len) {
-    const char *name = self->user_names->pdata[user - 1];
-    const gboolean admin = g_strv_contains ((const char *const *) self->admins, name);
-    const gboolean dj =
-        admin || self->djs == NULL || g_strv_contains ((const char *const *) self->djs, name);
-    if (admin || (dj && g_str_has_suffix (permission, ".dj")))
-      result = BOT_OK;
-  }
-  g_mutex_unlock (&self->mutex);
-  return result;
+  return self->network->allowed (self->network_data, room, user, permission);
 }
 
 typedef struct {
@@ -175,23 +159,8 @@ static bot_result
 api_voice_open (void *ctx, bot_id room, bot_voice_spec *spec, bot_id *voice)
 {
   Host *self = ctx;
-  g_autoptr (GError) error = NULL;
 
-  if (room != ROOM)
-    return BOT_ECLOSED;
-  g_mutex_lock (&self->mutex);
-  if (self->voice == NULL)
-    self->voice = voice_new (self->voice_spec, &error);
-  g_mutex_unlock (&self->mutex);
-  if (error != NULL) {
-    api_log (self, BOT_LOG_ERROR, "bot", error->message);
-    return BOT_EFAIL;
-  }
-  spec->max_bytes = 1275;
-  spec->max_bps = 0;
-  spec->queue_us = 0;
-  *voice = VOICE;
-  return BOT_OK;
+  return self->network->voice_open (self->network_data, room, spec, voice);
 }
 
 static bot_result
@@ -199,16 +168,8 @@ api_voice_send (void *ctx, bot_id voice, uint64_t seq, uint32_t flags, const voi
                 size_t len)
 {
   Host *self = ctx;
-  bot_result result = BOT_ECLOSED;
 
-  g_mutex_lock (&self->mutex);
-  if (self->voice != NULL && voice == VOICE) {
-    voice_send (self->voice, seq, packet, len);
-    g_atomic_int_set (&self->talking, (flags & BOT_VOICE_LAST) == 0);
-    result = BOT_OK;
-  }
-  g_mutex_unlock (&self->mutex);
-  return result;
+  return self->network->voice_send (self->network_data, voice, seq, flags, packet, len);
 }
 
 static bot_result
@@ -216,17 +177,15 @@ api_voice_close (void *ctx, bot_id voice)
 {
   Host *self = ctx;
 
-  g_mutex_lock (&self->mutex);
-  g_clear_pointer (&self->voice, voice_free);
-  g_atomic_int_set (&self->talking, FALSE);
-  g_mutex_unlock (&self->mutex);
-  return BOT_OK;
+  return self->network->voice_close (self->network_data, voice);
 }
 
 static bot_result
 api_now_playing (void *ctx, bot_id voice, const char *title)
 {
-  return BOT_OK;
+  Host *self = ctx;
+
+  return self->network->now_playing (self->network_data, voice, title);
 }
 
 static const void *
@@ -277,21 +236,21 @@ module_path (GKeyFile *config)
 static gboolean
 check_groups (Host *self, GError **error)
 {
-  const char *const known[] = {"bot", "console", self->plugin->id, NULL};
+  const char *const known[] = {"bot", "console", "mumble", self->plugin->id, NULL};
   g_auto (GStrv) groups = g_key_file_get_groups (self->config, NULL);
 
   for (char **group = groups; *group != NULL; group++)
     if (!g_strv_contains (known, *group)) {
       g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
-                   "unknown section [%s]; there are [bot], [console] and [%s]", *group,
+                   "unknown section [%s]; there are [bot], [console], [mumble] and [%s]", *group,
                    self->plugin->id);
       return FALSE;
     }
   return TRUE;
 }
 
-static gboolean
-load (Host *self, GError **error)
+gboolean
+host_load (Host *self, GError **error)
 {
   g_autofree char *path = module_path (self->config);
   gpointer entry = NULL;
@@ -322,8 +281,8 @@ load (Host *self, GError **error)
   return TRUE;
 }
 
-static gboolean
-check_keys (GKeyFile *config, const char *group, const char *const *known, GError **error)
+gboolean
+host_check_keys (GKeyFile *config, const char *group, const char *const *known, GError **error)
 {
   g_auto (GStrv) keys = g_key_file_get_keys (config, group, NULL, NULL);
 
@@ -336,18 +295,18 @@ check_keys (GKeyFile *config, const char *group, const char *const *known, GErro
   return TRUE;
 }
 
-static char *
-get_or (GKeyFile *config, const char *group, const char *key, const char *otherwise)
+char *
+host_get_or (GKeyFile *config, const char *group, const char *key, const char *otherwise)
 {
   char *value = g_key_file_get_string (config, group, key, NULL);
 
   return value != NULL ? value : g_strdup (otherwise);
 }
 
-static char **
-get_names (GKeyFile *config, const char *key, const char *otherwise)
+char **
+host_get_list (GKeyFile *config, const char *group, const char *key, const char *otherwise)
 {
-  g_autofree char *text = get_or (config, "bot", key, otherwise);
+  g_autofree char *text = host_get_or (config, group, key, otherwise);
   char **names = g_strsplit_set (text, ",; ", -1);
 
   if (*text == '\0')
@@ -356,110 +315,96 @@ get_names (GKeyFile *config, const char *key, const char *otherwise)
 }
 
 Host *
-host_new (GKeyFile *config, GError **error)
+host_new (GKeyFile *config, const Network *network, gpointer data, GError **error)
 {
-  static const char *const bot_keys[] = {"prefix", "plugin", "admins", "djs", NULL};
-  static const char *const console_keys[] = {"voice", "room", NULL};
-  g_autofree char *voice_spec = get_or (config, "console", "voice", "null");
+  static const char *const known[] = {"prefix", "plugin", "admins", "djs", NULL};
 
-  if (!check_keys (config, "bot", bot_keys, error) ||
-      !check_keys (config, "console", console_keys, error) || !voice_check (voice_spec, error))
+  if (!host_check_keys (config, "bot", known, error))
     return NULL;
-  g_autoptr (Host) self = g_new0 (Host, 1);
+  Host *self = g_new0 (Host, 1);
   self->config = config;
-  self->prefix = get_or (config, "bot", "prefix", "?");
-  self->room = get_or (config, "console", "room", "console");
-  self->voice_spec = g_steal_pointer (&voice_spec);
-  self->admins = get_names (config, "admins", "operator");
-  if (self->admins == NULL)
-    self->admins = g_new0 (char *, 1);
-  self->djs = get_names (config, "djs", "");
+  self->network = network;
+  self->network_data = data;
+  self->prefix = host_get_or (config, "bot", "prefix", "?");
   self->commands = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, command_free);
-  self->users = g_hash_table_new (g_str_hash, g_str_equal);
-  self->user_names = g_ptr_array_new_with_free_func (g_free);
-  g_mutex_init (&self->mutex);
   fill_api (self);
-  return load (self, error) ? g_steal_pointer (&self) : NULL;
+  return self;
+}
+
+void
+host_stop (Host *self)
+{
+  if (self->plugin_self != NULL)
+    self->plugin->stop (self->plugin_self);
+  self->plugin_self = NULL;
+  self->stopped = TRUE;
+  while (g_atomic_int_get (&self->posts) > 0)
+    g_main_context_iteration (NULL, FALSE);
 }
 
 void
 host_free (Host *self)
 {
-  if (self->plugin_self != NULL)
-    self->plugin->stop (self->plugin_self);
-  self->stopped = TRUE;
-  while (g_atomic_int_get (&self->posts) > 0)
-    g_main_context_iteration (NULL, FALSE);
-  g_clear_pointer (&self->voice, voice_free);
+  host_stop (self);
   if (self->module != NULL)
     g_module_close (self->module);
   g_hash_table_unref (self->commands);
-  g_hash_table_unref (self->users);
-  g_ptr_array_unref (self->user_names);
-  g_strfreev (self->admins);
-  g_strfreev (self->djs);
   g_free (self->prefix);
-  g_free (self->room);
-  g_free (self->voice_spec);
-  g_mutex_clear (&self->mutex);
   g_free (self);
 }
 
 /* ---- chat */
 
-static bot_id
-user_id (Host *self, const char *name)
+void
+host_say (Host *self, const bot_call *call, const char *text)
 {
-  gpointer id = g_hash_table_lookup (self->users, name);
-
-  if (id != NULL)
-    return GPOINTER_TO_UINT (id);
-  g_mutex_lock (&self->mutex);
-  char *copy = g_strdup (name);
-  g_ptr_array_add (self->user_names, copy);
-  const guint number = self->user_names->len;
-  g_mutex_unlock (&self->mutex);
-  g_hash_table_insert (self->users, copy, GUINT_TO_POINTER (number));
-  return number;
+  if (g_str_has_prefix (text, self->prefix))
+    host_call (self, call, text);
 }
 
 void
-host_say (Host *self, const char *user, const char *text)
+host_call (Host *self, const bot_call *from, const char *text)
 {
-  if (!g_str_has_prefix (text, self->prefix))
-    return;
-  text += strlen (self->prefix);
+  if (g_str_has_prefix (text, self->prefix))
+    text += strlen (self->prefix);
   const gsize name_len = strcspn (text, " \t");
   g_autofree char *name = g_strndup (text, name_len);
   g_autofree char *args = g_strstrip (g_strdup (text + name_len));
   const Command *command = g_hash_table_lookup (self->commands, name);
-  const bot_id id = user_id (self, user);
 
   if (command == NULL) {
     g_autofree char *answer = g_strdup_printf ("There is no command %s%.40s; %shelp lists them.",
                                                self->prefix, name, self->prefix);
-    api_reply (self, ROOM, id, answer);
+    api_reply (self, from->room, from->user, answer);
     return;
   }
-  if (command->permission != NULL && api_allowed (self, ROOM, id, command->permission) != BOT_OK) {
+  if (command->permission != NULL &&
+      api_allowed (self, from->room, from->user, command->permission) != BOT_OK) {
     g_autofree char *answer = g_strdup_printf ("%s%s is for admins.", self->prefix, name);
-    api_reply (self, ROOM, id, answer);
+    api_reply (self, from->room, from->user, answer);
     return;
   }
   const bot_call call = {.size = sizeof call,
-                         .room = ROOM,
-                         .user = id,
-                         .voice_room = ROOM,
-                         .user_name = user,
+                         .room = from->room,
+                         .user = from->user,
+                         .voice_room = from->voice_room,
+                         .user_name = from->user_name,
                          .name = name,
                          .args = args};
   command->run (command->data, &call);
 }
 
+const char *
+host_get_prefix (Host *self)
+{
+  return self->prefix;
+}
+
 gboolean
 host_is_busy (Host *self)
 {
-  if (g_atomic_int_get (&self->posts) > 0 || g_atomic_int_get (&self->talking))
+  if (g_atomic_int_get (&self->posts) > 0)
     return TRUE;
-  return BOT_HAS (self->plugin, busy) && self->plugin->busy (self->plugin_self) > 0;
+  return self->plugin_self != NULL && BOT_HAS (self->plugin, busy) &&
+         self->plugin->busy (self->plugin_self) > 0;
 }

@@ -12,6 +12,8 @@
  * Passes Opus packets of 20 ms as they are, splits and joins others without decoding, drops header
  * packets and stamps what comes out exactly 20 ms apart.  Away from #encorepack:volume 1.0 packets
  * are decoded, multiplied and encoded; the volume may change while it plays, without a click.
+ * Where they are more than #encorepack:max-bitrate they are encoded, too, for networks that drop
+ * what is over their limit.
  *
  * |[
  * gst-launch-1.0 encoretrack uri=encore://youtube/dQw4w9WgXcQ ! encorepack volume=0.5 !
@@ -34,9 +36,10 @@ GST_DEBUG_CATEGORY_STATIC (encorepack_debug);
 #define DEFAULT_VOLUME 1.0
 #define DEFAULT_SLOPE 0.0
 #define SLOPE_MAX 1000.0
+#define MAX_BITRATE 510000 /* of Opus */
 #define OPUS_CAPS "audio/x-opus, channel-mapping-family = (int) 0"
 
-enum { PROP_0, PROP_VOLUME, PROP_SLOPE };
+enum { PROP_0, PROP_MAX_BITRATE, PROP_SLOPE, PROP_VOLUME };
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OPUS_CAPS));
@@ -49,6 +52,7 @@ struct _GstEncorePack {
   EncoreRegroup *regroup;
   EncoreGain *gain;
   double volume, slope; /* object lock */
+  guint max_bps;        /* object lock */
   GstClockTime pts;     /* of the next packet; NONE: take what comes */
   gboolean discont;     /* to be told with the next packet */
 };
@@ -248,15 +252,15 @@ static void
 set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
   GstEncorePack *self = GST_ENCORE_PACK (object);
-  const double number = g_value_get_double (value);
 
   GST_OBJECT_LOCK (self);
-  *(id == PROP_VOLUME ? &self->volume : &self->slope) = number;
-  GST_OBJECT_UNLOCK (self);
-  if (id == PROP_VOLUME)
-    encore_gain_set (self->gain, number);
+  if (id == PROP_MAX_BITRATE)
+    encore_gain_limit (self->gain, self->max_bps = g_value_get_uint (value));
+  else if (id == PROP_SLOPE)
+    encore_gain_set_slope (self->gain, self->slope = g_value_get_double (value));
   else
-    encore_gain_set_slope (self->gain, number);
+    encore_gain_set (self->gain, self->volume = g_value_get_double (value));
+  GST_OBJECT_UNLOCK (self);
 }
 
 static void
@@ -265,7 +269,10 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
   GstEncorePack *self = GST_ENCORE_PACK (object);
 
   GST_OBJECT_LOCK (self);
-  g_value_set_double (value, id == PROP_VOLUME ? self->volume : self->slope);
+  if (id == PROP_MAX_BITRATE)
+    g_value_set_uint (value, self->max_bps);
+  else
+    g_value_set_double (value, id == PROP_SLOPE ? self->slope : self->volume);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -313,6 +320,12 @@ gst_encore_pack_class_init (GstEncorePackClass *klass)
                            "Factor for the samples, linear; 1.0 passes packets as they are", 0.0,
                            ENCORE_GAIN_MAX, DEFAULT_VOLUME,
                            G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (
+      object_class, PROP_MAX_BITRATE,
+      g_param_spec_uint ("max-bitrate", "Highest bitrate",
+                         "Bit/s that packets keep to, else they are encoded; 0: no limit", 0,
+                         MAX_BITRATE, 0,
+                         G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (
       object_class, PROP_SLOPE,
       g_param_spec_double ("slope", "Slope",

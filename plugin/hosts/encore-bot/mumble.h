@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * The network Mumble: rooms on one server. */
+#pragma once
+
+#include <glib.h>
+
+/* mumble_run: until SIGTERM or SIGINT, or until no room makes sense any more.  Returns: an exit
+ * status. */
+int mumble_run (GKeyFile *config);

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A server that allows less than the song has: it is encoded to fit, for servers drop the rest silently."""
+import os
+
+from client import Heard, correlation, write_ogg
+from fixture import DIR, Bot, Server, finish, note, ok
+from listen import MEDIA, TUNE, judge, packets_of, play
+
+CAP_BPS = 53392  # of 72000: (72000 - 15200) * 0.94
+
+# ---- the default of Debian's server
+server = Server(bandwidth=72000)
+bot = Bot(server, user='encore')
+ok(bot.says(f'allows 72000 bit/s: {CAP_BPS} bit/s of music'), 'the bot says what the server leaves for music')
+amy = server.client('amy')
+encore = amy.user('encore')
+# at this rate the levels of tones that stand still are the encoder's, so it is real music where there is some
+SONG = f'{MEDIA}/returnHomeA.251.webm'
+music = os.path.exists(SONG)
+heard = play(amy, encore, '?play https://youtu.be/returnHomeA' if music else f'?play {TUNE}')
+judge(heard, 'at 72,000 bit/s')
+ok(0.9 * CAP_BPS < heard.bps() <= CAP_BPS, 'the song is encoded to what is left')
+ok(len({len(p.opus) for p in heard.packets[:-6]}) == 1, 'at a constant rate')
+if music:
+    write_ogg(f'{DIR}/heard.opus', [p.opus for p in heard.packets])
+    likeness = correlation(SONG, f'{DIR}/heard.opus')
+    note(f'correlation of 50 ms energies: {likeness:.4f}')
+    ok(likeness > 0.95, 'what is heard is the song')
+else:
+    note('no real music could be had: what is heard is not compared')
+amy.say(f'?play {TUNE}')
+amy.wait(lambda: packets_of(amy, encore, len(heard.packets)), 30)
+ok(amy.ask('?pipeline', f'max-bitrate={CAP_BPS}'), 'the pipeline in force says so')
+amy.say('?stop')
+
+# ---- more, until the server is started again with less, in the middle of a song
+server.restart(bandwidth=192000)
+ok(bot.says('(?s)allows 192000 bit/s.*back in'), 'the bot is back when the server is')
+amy = server.client('amy')
+encore = amy.user('encore')
+amy.say(f'?play {TUNE}')
+amy.wait(lambda: len(packets_of(amy, encore)) > 100)
+before = Heard(packets_of(amy, encore))
+note(f'before: {before}')
+ok(before.bps() > 100000, 'a song that fits is not encoded again')
+server.restart(bandwidth=72000)
+ok(bot.says('(?s)192000.*back in.*allows 72000 bit/s.*back in'), 'it comes back to a server that allows less')
+amy = server.client('amy')
+encore = amy.user('encore')
+amy.wait(lambda: any(p.last for p in packets_of(amy, encore)), 30)
+after = Heard(packets_of(amy, encore))
+note(f'after: {after}')
+fitting = Heard(after.packets[40:])  # what was ready before it knew
+ok(fitting.packets and fitting.lost == 0 and fitting.bps() <= CAP_BPS, 'the rest of the song comes at the lower rate')
+total = len(before.packets) + len(after.packets)
+ok(380 <= total <= 425, f'the song went on where it was: {total} packets of 401 and the silence')
+amy.close()
+ok(bot.stop() == 0, 'SIGTERM ends it in order')
+finish()
