@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The connection to Icecast: HTTP PUT that never ends.  libcurl asks for bytes, the answer comes when
- * the next page is due. */
+ * The connection to Icecast: HTTP PUT that never ends.  libcurl asks for bytes, the answer comes
+ * when the next page is due. */
 #include "config.h"
-#include "listen/listen.h"
+#include "hosts/listen/listen.h"
 
 #include <curl/curl.h>
 #include <gio/gio.h>
 #include <signal.h>
 #include <string.h>
 
-#include "listen/status.h"
-#include "listen/stream.h"
+#include "hosts/listen/status.h"
+#include "hosts/listen/stream.h"
 
 #define CONNECT_TIMEOUT_S 10L
-#define FROZEN_S 15L           /* a server that takes no byte for this long is gone */
+#define FROZEN_S 15L /* a server that takes no byte for this long is gone */
 #define RETRY_MIN_US (G_USEC_PER_SEC / 2)
 #define RETRY_MAX_US (30 * G_USEC_PER_SEC)
 #define OCCUPIED_WAIT_US (4 * G_USEC_PER_SEC) /* our own last connection may still be there */
@@ -30,7 +30,7 @@ struct Listen {
   gboolean closing;  /* under MUTEX */
   ListenState state; /* under MUTEX */
   /* the thread's: */
-  GByteArray *out;   /* asked for, not taken yet */
+  GByteArray *out; /* asked for, not taken yet */
   gsize out_taken;
   gint64 tick_us;
   gint64 trying_since_us; /* the first attempt since it was last live */
@@ -163,8 +163,8 @@ make_headers (const Listen *self)
   g_autofree char *name = g_strdup_printf ("Ice-Name: %s", self->name);
   struct curl_slist *list = NULL;
   /* an end-less body has no length, and Icecast takes it as it comes */
-  const char *const headers[] = {"Content-Type: application/ogg", "Transfer-Encoding:", "Expect:",
-                                 "Ice-Public: 0", name};
+  const char *const headers[] = {"Content-Type: application/ogg",
+                                 "Transfer-Encoding:", "Expect:", "Ice-Public: 0", name};
 
   for (guint i = 0; i < G_N_ELEMENTS (headers); i++)
     list = curl_slist_append (list, headers[i]);
@@ -208,7 +208,8 @@ explain (long code, CURLcode result, const char *message)
     return g_strdup ("The Icecast server refuses the mount (403): somebody else sends to it, or it "
                      "has no room for another one.");
   if (code >= 300)
-    return g_strdup_printf ("The Icecast server answers %ld: is that the address of a mount?", code);
+    return g_strdup_printf ("The Icecast server answers %ld: is that the address of a mount?",
+                            code);
   if (result == CURLE_OPERATION_TIMEDOUT)
     return g_strdup ("The Icecast server does not answer.");
   if (result == CURLE_COULDNT_CONNECT)
@@ -312,8 +313,8 @@ listen_check_url (const char *url, GError **error)
       g_uri_get_userinfo (uri) == NULL && g_uri_get_host (uri) != NULL &&
       *g_uri_get_host (uri) != '\0' && strlen (g_uri_get_path (uri)) > 1)
     return TRUE;
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-               "'%s' is no address of a mount: http://HOST:PORT/MOUNT.opus, without a password", url);
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                       "no address of a mount: http://HOST:PORT/MOUNT.opus, without a password");
   return FALSE;
 }
 

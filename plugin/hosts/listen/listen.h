@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A listening room for hosts whose network has no voice: one endless Ogg Opus stream to a mount of an
- * Icecast server.
+ * A listening room for hosts whose network has no voice: one endless Ogg Opus stream to a mount of
+ * an Icecast server.
  *
  * The stream runs by the clock: what the plugin sends is played about 200 ms later, silence where
- * nothing comes, so no listener is dropped between two songs.  While the server cannot be reached the
- * music goes on without it, as on any radio, and the stream is back when the server is.
+ * nothing comes, so no listener is dropped between two songs.  While the server cannot be reached
+ * the music goes on without it, as on any radio, and the stream is back when the server is.
  *
  * Threads: a room has one thread of its own (it waits in libcurl and wakes ten times a second).  It
- * calls the notify function; listen_send(), listen_set_title() and listen_end() come from any thread
- * and never wait. */
+ * calls the notify function; listen_send(), listen_set_title() and listen_end() come from any
+ * thread and never wait. */
 #pragma once
 
 #include <glib.h>
@@ -30,11 +30,11 @@ typedef enum {
 typedef void (*ListenFunc) (ListenState state, const char *sentence, gpointer data);
 
 typedef struct {
-  const char *url;             /* http://HOST:PORT/MOUNT */
+  const char *url; /* http://HOST:PORT/MOUNT */
   const char *user, *password;
-  const char *name;            /* of the stream, for people */
-  const char *status_path;     /* (nullable): a JSON file that tells what plays */
-  gboolean chain;              /* a new Ogg stream with each title */
+  const char *name;        /* of the stream, for people */
+  const char *status_path; /* (nullable): a JSON file that tells what plays */
+  gboolean chain;          /* a new Ogg stream with each title */
   ListenFunc notify;
   gpointer data;
 } ListenOptions;
@@ -43,8 +43,8 @@ typedef struct {
 gboolean listen_check_url (const char *url, GError **error);
 /* listen_new: begins to join.  All strings are copied. */
 Listen *listen_new (const ListenOptions *options);
-/* listen_send: one 20 ms packet; LAST: silence follows.  Returns: FALSE while the room is not live for
- * the first time: the same packet may be offered again. */
+/* listen_send: one 20 ms packet; LAST: silence follows.  Returns: FALSE while the room is not live
+ * for the first time: the same packet may be offered again. */
 gboolean listen_send (Listen *self, const void *packet, gsize len, gboolean last);
 /* listen_set_title: what the packets after this one are; "": nothing. */
 void listen_set_title (Listen *self, const char *title);

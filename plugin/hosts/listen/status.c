@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
-#include "listen/status.h"
+#include "hosts/listen/status.h"
 
 #include <json-glib/json-glib.h>
 
@@ -115,8 +115,8 @@ status_write (Status *self)
   g_mutex_unlock (&self->mutex);
   if (text == NULL)
     return;
-  const gboolean ok = g_file_set_contents_full (self->path, text, -1,
-                                                G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error);
+  const gboolean ok =
+      g_file_set_contents_full (self->path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error);
   if (!ok && !self->failed)
     g_message ("listen: %s", error->message);
   self->failed = !ok;

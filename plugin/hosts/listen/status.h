@@ -9,7 +9,7 @@
 
 #include <glib.h>
 
-#include "listen/listen.h"
+#include "hosts/listen/listen.h"
 
 G_BEGIN_DECLS
 

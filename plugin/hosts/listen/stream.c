@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The stream has as many packets as 20 ms have passed, whatever comes in: a listener's buffer neither
- * grows nor runs dry.  A song starts when 200 ms of it are there, so that the plugin's thread and
- * ours may both be late without a hole. */
+ * The stream has as many packets as 20 ms have passed, whatever comes in: a listener's buffer
+ * neither grows nor runs dry.  A song starts when 200 ms of it are there, so that the plugin's
+ * thread and ours may both be late without a hole. */
 #include "config.h"
-#include "listen/stream.h"
+#include "hosts/listen/stream.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #define PACKET_US 20000
 #define CUSHION_PACKETS 10
 #define QUEUE_PACKETS 50
-#define BEHIND_PACKETS 100 /* after a longer standstill the clock starts again */
+#define BEHIND_PACKETS 100     /* after a longer standstill the clock starts again */
 #define SILENCE "\xfc\xff\xfe" /* 20 ms, stereo, CELT */
 #define PRE_SKIP 312
 
@@ -30,8 +30,8 @@ struct Stream {
   gboolean ends;   /* the newest packet is a last one, under MUTEX */
   /* the one thread's: */
   EncoreOggWriter *writer;
-  GByteArray *out;   /* while a function runs that was given it */
-  gint64 start_us;   /* when packet 0 was due */
+  GByteArray *out; /* while a function runs that was given it */
+  gint64 start_us; /* when packet 0 was due */
   gint64 n_written;
   gboolean talking;
   char *title;

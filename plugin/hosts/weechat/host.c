@@ -10,8 +10,8 @@
 
 #include "voices.h"
 
-#define POSTS_US 2000         /* of WeeChat's time at once */
-#define LEVELS_MAX 4096       /* remembered users; who speaks again is looked up again */
+#define POSTS_US 2000   /* of WeeChat's time at once */
+#define LEVELS_MAX 4096 /* remembered users; who speaks again is looked up again */
 
 typedef struct {
   char *name, *permission; /* permission: nullable */
@@ -278,9 +278,8 @@ static const void *
 api_get_extension (void *ctx, const char *id)
 {
   Host *self = ctx;
-  const gboolean has_voice = *options_get_voice_url (self->options) != '\0';
 
-  return has_voice && strcmp (id, BOT_EXT_VOICE) == 0 ? &self->voice_api : NULL;
+  return strcmp (id, BOT_EXT_VOICE) == 0 ? &self->voice_api : NULL;
 }
 
 static void

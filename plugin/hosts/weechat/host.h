@@ -41,8 +41,8 @@ void host_run_posts (Host *self);
 gboolean host_find (Host *self, const char *name, const char **permission);
 /* host_run: USER gives the command NAME in ROOM.  Returns: BOT_OK; BOT_EINVAL: there is none;
  * BOT_EDENIED: it is not for him. */
-bot_result host_run (Host *self, bot_id room, const HostUser *user, const char *name,
-                     const char *args);
+bot_result
+host_run (Host *self, bot_id room, const HostUser *user, const char *name, const char *args);
 /* host_describe: what is loaded and what each voice does, a line each.  (transfer full) */
 GPtrArray *host_describe (Host *self);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api.h"
-#include "listen/listen.h"
+#include "hosts/listen/listen.h"
 
 typedef enum {
   MODULE,
@@ -45,11 +45,9 @@ typedef int (*CheckFunc) (const void *pointer, void *data, struct t_config_optio
                           const char *value);
 
 static int
-refuse (const char *format, const char *value)
+refuse (const char *value, const char *reason)
 {
-  g_autofree char *sentence = g_strdup_printf (format, value);
-
-  weechat_printf (NULL, "%sencore: %s", weechat_prefix ("error"), sentence);
+  weechat_printf (NULL, "%sencore: '%s': %s", weechat_prefix ("error"), value, reason);
   return 0;
 }
 
@@ -58,22 +56,40 @@ check_prefix (const void *pointer, void *data, struct t_config_option *option, c
 {
   if (*value != '\0' && *value != '/' && strcspn (value, " \t") == strlen (value))
     return 1;
-  return refuse ("prefix '%s': one or more signs without blanks, not a slash at the beginning",
-                 value);
+  return refuse (value,
+                 "a prefix is one or more signs without blanks and does not begin with a slash");
 }
 
-/* A nick alone is no identity: anybody takes it. */
+/* A nick alone is no identity, anybody takes it: a mask says something of the host.  *!*@* is
+ * everybody, which DJs may be. */
 static int
-check_masks (const void *pointer, void *data, struct t_config_option *option, const char *value)
+check_masks (const char *value, gboolean may_be_all)
 {
   g_auto (GStrv) masks = g_strsplit (value, ",", -1);
 
-  for (char **mask = masks; *mask != NULL; mask++)
-    if (*g_strstrip (*mask) != '\0' && (strchr (*mask, '!') == NULL || strchr (*mask, '@') == NULL))
-      return refuse ("'%s' is no mask: [SERVER/]nick!user@host, with * for anything; "
-                     "a nick alone is no identity",
-                     *mask);
+  for (char **mask = masks; *mask != NULL; mask++) {
+    const char *sign = strchr (g_strstrip (*mask), '!');
+    const char *host = sign != NULL ? strchr (sign, '@') : NULL;
+    if (**mask == '\0' || (may_be_all && strcmp (*mask, "*!*@*") == 0))
+      continue;
+    if (host == NULL || host[1 + strspn (host + 1, "*?.")] == '\0')
+      return refuse (
+          *mask,
+          "no mask of a person: [SERVER/]nick!user@host, with a host; a nick alone is no identity");
+  }
   return 1;
+}
+
+static int
+check_admins (const void *pointer, void *data, struct t_config_option *option, const char *value)
+{
+  return check_masks (value, FALSE);
+}
+
+static int
+check_djs (const void *pointer, void *data, struct t_config_option *option, const char *value)
+{
+  return check_masks (value, TRUE);
 }
 
 static int
@@ -83,7 +99,7 @@ check_url (const void *pointer, void *data, struct t_config_option *option, cons
 
   if (*value == '\0' || strcmp (value, "null") == 0 || listen_check_url (value, &error))
     return 1;
-  return refuse ("%s", error->message);
+  return refuse (value, error->message);
 }
 
 static int
@@ -91,7 +107,7 @@ check_directory (const void *pointer, void *data, struct t_config_option *option
 {
   if (*value == '\0' || (g_path_is_absolute (value) && g_file_test (value, G_FILE_TEST_IS_DIR)))
     return 1;
-  return refuse ("'%s' is no directory (an absolute path)", value);
+  return refuse (value, "no directory (an absolute path)");
 }
 
 static const struct {
@@ -116,22 +132,23 @@ static const struct {
     [MAX_LINES] = {"chat", "max_lines", "integer", "2", "lines of one answer; the rest is cut", 1,
                    10},
     [DEBUG] = {"chat", "debug", "boolean", "off", "write debug messages to WeeChat's log"},
-    [ADMINS] = {"who", "admins", "string", "",
-                "admins: masks [SERVER/]nick!user@host, separated by commas; on a network that lets "
-                "people choose their host name use admin_accounts",
-                0, 0, check_masks},
+    [ADMINS] =
+        {"who", "admins", "string", "",
+         "admins: masks [SERVER/]nick!user@host, separated by commas; on a network that lets "
+         "people choose their host name use admin_accounts",
+         0, 0, check_admins},
     [ADMIN_ACCOUNTS] = {"who", "admin_accounts", "string", "",
                         "admins: services accounts [SERVER/]NAME, separated by commas"},
     [DJS] = {"who", "djs", "string", "", "DJs: masks, like admins; *!*@*: everybody", 0, 0,
-             check_masks},
+             check_djs},
     [DJ_ACCOUNTS] = {"who", "dj_accounts", "string", "", "DJs: services accounts"},
-    [OPS_ARE_DJS] = {"who", "ops_are_djs", "boolean", "on",
-                     "operators of a channel are DJs in it"},
-    [VOICE_URL] = {"voice", "url", "string", "",
-                   "where the music goes: http://HOST:PORT/MOUNT.opus of an Icecast server, with %c "
-                   "for the channel and %s for the server; null: nowhere, but it plays; empty: "
-                   "nothing plays",
-                   0, 0, check_url},
+    [OPS_ARE_DJS] = {"who", "ops_are_djs", "boolean", "on", "operators of a channel are DJs in it"},
+    [VOICE_URL] =
+        {"voice", "url", "string", "",
+         "where the music goes: http://HOST:PORT/MOUNT.opus of an Icecast server, with %c "
+         "for the channel and %s for the server; null: nowhere, but it plays; empty: "
+         "nothing plays",
+         0, 0, check_url},
     [VOICE_USER] = {"voice", "user", "string", "source", "user name at the Icecast server"},
     [VOICE_PASSWORD] = {"voice", "password", "string", "",
                         "password there; ${sec.data.NAME} is replaced, see /help secure"},
@@ -152,8 +169,7 @@ on_plugin_option (const void *pointer, void *data, struct t_config_option *optio
   Options *self = (Options *) pointer;
 
   g_mutex_lock (&self->mutex);
-  g_hash_table_replace (self->plugin,
-                        g_strdup (weechat_config_option_get_string (option, "name")),
+  g_hash_table_replace (self->plugin, g_strdup (weechat_config_option_get_string (option, "name")),
                         g_strdup (weechat_config_string (option)));
   g_mutex_unlock (&self->mutex);
   if (!self->reading)
@@ -209,10 +225,9 @@ on_reload (const void *pointer, void *data, struct t_config_file *file)
 static struct t_config_section *
 new_section (Options *self, const char *name, gboolean is_plugin)
 {
-  return weechat_config_new_section (self->file, name, is_plugin, is_plugin, NULL, NULL, NULL, NULL,
-                                     NULL, NULL, NULL, NULL, NULL,
-                                     is_plugin ? create_plugin_option : NULL, self, NULL, NULL, NULL,
-                                     NULL);
+  return weechat_config_new_section (
+      self->file, name, is_plugin, is_plugin, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+      is_plugin ? create_plugin_option : NULL, self, NULL, NULL, NULL, NULL);
 }
 
 static gboolean
@@ -226,9 +241,9 @@ add_options (Options *self)
     if (section == NULL)
       return FALSE;
     self->options[i] = weechat_config_new_option (
-        self->file, section, OPTIONS[i].name, OPTIONS[i].type, OPTIONS[i].help, NULL, OPTIONS[i].min,
-        OPTIONS[i].max, OPTIONS[i].value, NULL, 0, OPTIONS[i].check, NULL, NULL, NULL, NULL, NULL,
-        NULL, NULL, NULL);
+        self->file, section, OPTIONS[i].name, OPTIONS[i].type, OPTIONS[i].help, NULL,
+        OPTIONS[i].min, OPTIONS[i].max, OPTIONS[i].value, NULL, 0, OPTIONS[i].check, NULL, NULL,
+        NULL, NULL, NULL, NULL, NULL, NULL);
     if (self->options[i] == NULL)
       return FALSE;
   }
@@ -271,19 +286,19 @@ options_free (Options *self)
 
 /* ---- reading */
 
-#define STRING(name, which)                             \
-  const char *options_get_##name (const Options *self)  \
-  {                                                     \
+#define STRING(name, which) \
+  const char *options_get_##name (const Options *self) \
+  { \
     return weechat_config_string (self->options[which]); \
   }
-#define NUMBER(name, which)                               \
-  guint options_get_##name (const Options *self)          \
-  {                                                       \
+#define NUMBER(name, which) \
+  guint options_get_##name (const Options *self) \
+  { \
     return weechat_config_integer (self->options[which]); \
   }
-#define SWITCH(name, which)                               \
-  gboolean options_get_##name (const Options *self)       \
-  {                                                       \
+#define SWITCH(name, which) \
+  gboolean options_get_##name (const Options *self) \
+  { \
     return weechat_config_boolean (self->options[which]); \
   }
 

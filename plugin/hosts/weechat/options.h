@@ -9,8 +9,8 @@
 
 typedef struct Options Options;
 
-/* options_new: makes or reads the file.  CHANGED(DATA) is called on each change of a plugin's option,
- * not while the file is read.  NULL if WeeChat refuses it. */
+/* options_new: makes or reads the file.  CHANGED(DATA) is called on each change of a plugin's
+ * option, not while the file is read.  NULL if WeeChat refuses it. */
 Options *options_new (void (*changed) (gpointer data), gpointer data);
 /* Writes the file. */
 void options_free (Options *self);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "listen/listen.h"
+#include "hosts/listen/listen.h"
 
 #define PACKET_BYTES_MAX 1275 /* any Opus packet of one frame */
 
@@ -317,12 +317,12 @@ voices_describe (Voices *self, GPtrArray *lines)
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
     const Voice *voice = value;
     const char *name = self->owner.get_room_name (self->owner.data, voice->room);
-    g_ptr_array_add (lines, g_strdup_printf ("%s: %s, %s, %" G_GUINT64_FORMAT " packets",
-                                             name != NULL ? name : "?", voice->url,
-                                             voice->listen == NULL
-                                                 ? "open"
-                                                 : states[listen_get_state (voice->listen)],
-                                             voice->packets));
+    g_ptr_array_add (
+        lines,
+        g_strdup_printf ("%s: %s, %s, %" G_GUINT64_FORMAT " packets", name != NULL ? name : "?",
+                         voice->url,
+                         voice->listen == NULL ? "open" : states[listen_get_state (voice->listen)],
+                         voice->packets));
   }
   g_mutex_unlock (&self->mutex);
 }
