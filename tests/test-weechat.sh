@@ -27,8 +27,9 @@ asks carl '?version' '^<encorebot> Encore [0-9]' "another bot's command is none 
 asks carl '?cache_clear' '^<encorebot> For admins only: ?cache_clear' "cache_clear is refused to one without rights"
 asks amy '?cache_clear' '^<encorebot> For admins only: ?cache_clear' "and to the operator of the channel, who is a DJ"
 asks boss '?cache_clear' '^<encorebot> .*To confirm say' "and allowed to an admin"
-asks carl '?volume 50' 'DJ' "a person may not turn the volume"
-asks amy '?volume 50' '^<encorebot> .*50' "the operator may"
+asks carl '?pause' 'DJs' "a person may not hold the music"
+asks amy '?pause' '^<encorebot> Paused' "the operator of the channel may"
+asks boss '?resume' '^<encorebot> Going on' "so may an admin"
 says boss '/raw NICK bess'
 says boss '/raw NICK boss'
 says carl '/raw NICK bosss'
@@ -46,7 +47,7 @@ await screen 'There is no such command'; ok $? "a mistake is told"
 
 # -- options
 weechat '/set encore.chat.prefix !'
-await screen 'encore.chat.prefix'
+await screen 'encore.chat.prefix = "!"'
 asks carl '!version' '^<encorebot> Encore' "/set prefix works at once"
 weechat '/set encore.chat.prefix ?'
 weechat '/set encore.chat.prefix /'
@@ -63,11 +64,15 @@ says carl '?version'
 weechat '/unset encore.encore.max_sise'
 weechat '/set encore.encore.max_size 1GiB'
 weechat '/encore restart'
-asks carl '?cache' '1.0 GiB' "mended, it runs with the new value"
-kill -HUP "$weechat"
-asks carl '?version' '^<encorebot> Encore' "SIGHUP reads the options again"
+asks_cache () { says carl '?cache'; await reads carl 'Cache:' && reads carl '1\.0.*GiB'; }
+await asks_cache; ok $? "mended, it runs with the new value"
 weechat '/save encore'
 await grep -qs 'max_size = "1GiB"' "$dir/home/encore.conf"; ok $? "options are kept in encore.conf"
+kill -HUP "$weechat"
+asks carl '?version' '^<encorebot> Encore' "SIGHUP reads the options again"
+await screen 'Options reloaded from encore.conf'
+weechat '/encore restart'
+await asks_cache; ok $? "with those of the plugin"
 weechat '/set encore.chat.rate_per_minute 1'
 weechat '/set encore.chat.burst 3'
 await screen 'encore.chat.burst'
@@ -78,10 +83,17 @@ asks amy '?version' 'Encore' "somebody else is not held up by it"
 weechat '/set encore.chat.rate_per_minute 0'
 await screen 'rate_per_minute = 0'
 weechat '/set encore.chat.channels local.#other'
+await screen '= "local.#other"'
 says carl '?version'
-asks_nothing () { ! reads carl Encore; }
-weechat '/set encore.chat.channels local.#music'
-await screen 'channels'
+weechat '/set encore.chat.prefix ?,'
+await screen '= "?,"'
+weechat '/set encore.chat.channels local.#mus*'
+await screen '= "local.#mus*"'
+asks carl '?,version' 'Encore' "channels are chosen by masks"
+[ "$(since carl | grep -c Encore)" = 1 ] && [ "$(grep -c '> Encore' "$dir/carl.says")" = "$(($(grep -c '> Encore' "$dir/carl.says")))" ]
+ok $? "one that was not chosen is not heard"
+weechat '/set encore.chat.prefix ?'
+await screen '= "?"'
 
 # -- how long it takes
 figures=$(/usr/bin/python3 "$abs_top_srcdir/tests/irc.py" bench "$irc_port" dora '#music' 200 '?version' 'Encore ')

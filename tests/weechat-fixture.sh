@@ -66,7 +66,7 @@ start_weechat () { # sets $weechat; what it shows in its own buffer is in $scree
   await test -p "$dir/home/weechat_fifo_$weechat"
 }
 weechat () { # COMMAND
-  timeout 20 sh -c 'printf "*%s\n" "$1" >"$2"' sh "$1" "$dir/home/weechat_fifo_$weechat"
+  timeout 20 sh -c 'printf "core.weechat *%s\n" "$1" >"$2"' sh "$1" "$dir/home/weechat_fifo_$weechat"
 }
 screen () { grep -qsF -- "$1" "$screen"; }
 
@@ -86,7 +86,7 @@ says () { # NAME LINE
 declare -A marks
 # What NAME has read since he spoke last.
 since () { tail -n +$((${marks[$1]:-0} + 1)) "$dir/$1.says"; }
-reads () { since "$1" | grep -q -- "$2"; }
+reads () { grep -q -- "$2" < <(since "$1"); }
 asks () { # NAME LINE REGEX WHAT: a test
   says "$1" "$2"
   await reads "$1" "$3"

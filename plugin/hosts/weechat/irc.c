@@ -2,6 +2,7 @@
 #include "config.h"
 #include "irc.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api.h"
@@ -186,9 +187,10 @@ static gboolean
 is_for_us (Irc *self, const WhoSpeaker *who)
 {
   g_autofree char *room = g_strdup_printf ("%s.%s", who->server, who->channel);
-  const char *own = weechat_info_get ("irc_nick", who->server);
+  char *own = weechat_info_get ("irc_nick", who->server);
   const gboolean is_own = own != NULL && g_ascii_strcasecmp (own, who->nick) == 0;
 
+  free (own);
   /* a name with ';' would end the field of the signal that carries the answer */
   return !is_own && strchr (who->channel, ';') == NULL &&
          who_in_list (room, options_get_channels (self->options));

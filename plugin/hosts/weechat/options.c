@@ -2,6 +2,7 @@
 #include "config.h"
 #include "options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api.h"

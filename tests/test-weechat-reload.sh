@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# weechat-encore.so is unloaded and loaded again while people give commands and music plays: nothing
+# crashes, no thread and no descriptor is left behind.  WEECHAT_RELOADS: how often (default 100).  Prints TAP.
+. "$abs_top_srcdir/tests/lib.sh"
+. "$abs_top_srcdir/tests/weechat-fixture.sh"
+need yt-dlp ffmpeg curl
+reloads=${WEECHAT_RELOADS:-100}
+start_site
+start_ngircd
+weechat_home "$irc_port" '[chat]' 'channels = "local.#music"' 'rate_per_minute = 0' 'line_interval = 0' \
+  '[who]' 'djs = "*!*@*"' '[voice]' 'url = "null"' "$(plugin_lines)"
+start_weechat
+person amy
+asks amy '?play https://youtu.be/tuneAAAAAAA' '> Playing: The Test Tune' "music plays"
+count () { find "/proc/$weechat/$1" -mindepth 1 -maxdepth 1 | wc -l; } # task, fd
+memory () { awk '/^VmRSS/ { print $2 }' "/proc/$weechat/status"; }
+loads () { grep -c 'Plugin "encore" loaded' "$screen"; }
+reload () { # waits until it is loaded again
+  local before
+  before=$(loads)
+  weechat '/plugin reload encore'
+  loaded () { [ "$(loads)" -gt "$before" ]; }
+  await loaded
+}
+asks_version () { says amy '?version'; await reads amy '> Encore'; }
+reload && await asks_version; ok $? "after a reload it answers"
+/usr/bin/python3 "$abs_top_srcdir/tests/irc.py" load "$irc_port" bill '#music' 300 \
+  '?play tuneAAAAAAA' '?queue' '?np' '?cache' '?skip' '?play loudAAAAAAA' '?history' '?cache info tuneAAAAAAA' '?stop' >/dev/null 2>&1 &
+load=$!
+pids+=("$load")
+settle () { asks_version && [ "$(count task)" -le "${tasks:-999}" ]; }
+for i in $(seq "$reloads"); do
+  reload || break
+  [ "$i" = 10 ] && fds=$(count fd) && kib=$(memory)
+done
+kill "$load" 2>/dev/null
+[ "$(loads)" -gt "$reloads" ]; ok $? "$reloads reloads under about 90 commands a second"
+await asks_version; ok $? "after them it answers"
+echo "# descriptors $fds -> $(count fd), memory $kib -> $(memory) KiB after 10 -> $reloads reloads, $(count task) threads"
+says amy '?stop'
+await reads amy 'Stopped'
+unload () { weechat '/plugin unload encore'; await grep -qs 'Plugin "encore" unloaded' <(tail -n 3 "$screen"); }
+alone () { [ "$(count task)" = 1 ]; }
+unload
+await alone; ok $? "unloaded, it leaves no thread"
+few () { [ "$(count fd)" -le "$fds" ]; }
+few; ok $? "and no descriptor"
+weechat "/plugin load $top/.libs/weechat-encore.so"
+await asks_version; ok $? "/plugin load loads it again"
+kill "$weechat"; wait "$weechat"; ok $? "SIGTERM ends WeeChat with status 0"
+! grep -qi crash "$dir/weechat.out" "$screen"; ok $? "nothing crashed"
+finish
