@@ -17,9 +17,9 @@ cleanup_weechat () {
 }
 trap cleanup_weechat EXIT
 
-await () { # COMMAND...: within 10 s
-  local i
-  for i in $(seq 200); do
+await () { # COMMAND...: within 10 s; also if the command awaits something itself
+  local end=$((SECONDS + 10))
+  while [ $SECONDS -le $end ]; do
     "$@" && return
     read -rt 0.05 <> <(:) # a pause without a process
   done
@@ -47,7 +47,7 @@ weechat_home () { # PORT [LINE-OF-encore.conf...]: makes $dir/home
   printf '[file]\nflush_delay = 0\n' >"$dir/home/logger.conf"
   local port=$1
   shift
-  printf '[look]\nsave_config_on_exit = on\n[plugin]\nautoload = "irc,fifo,logger,weechat-encore"\n' >"$dir/home/weechat.conf"
+  printf '[look]\nsave_config_on_exit = on\n[history]\nmax_buffer_lines_number = 100\n[plugin]\nautoload = "irc,fifo,logger,weechat-encore"\n' >"$dir/home/weechat.conf"
   printf '[server_default]\nanti_flood_prio_high = 0\nanti_flood_prio_low = 0\n[server]\nlocal.addresses = "127.0.0.1/%s"\nlocal.ssl = off\nlocal.ipv6 = off\nlocal.nicks = "encorebot"\nlocal.capabilities = "*"\nlocal.autoconnect = on\nlocal.autoreconnect_delay = 1\nlocal.autojoin = "#music"\n' \
     "$port" >"$dir/home/irc.conf"
   printf '%s\n' "$@" >"$dir/home/encore.conf"
@@ -66,7 +66,7 @@ start_weechat () { # sets $weechat; what it shows in its own buffer is in $scree
   await test -p "$dir/home/weechat_fifo_$weechat"
 }
 weechat () { # COMMAND
-  timeout 20 sh -c 'printf "core.weechat *%s\n" "$1" >"$2"' sh "$1" "$dir/home/weechat_fifo_$weechat"
+  timeout 10 sh -c 'printf "core.weechat *%s\n" "$1" >"$2"' sh "$1" "$dir/home/weechat_fifo_$weechat"
 }
 screen () { grep -qsF -- "$1" "$screen"; }
 
