@@ -18,7 +18,7 @@ cleanup_weechat () {
 trap cleanup_weechat EXIT
 
 await () { # COMMAND...: within 10 s; also if the command awaits something itself
-  local end=$((SECONDS + 10))
+  local end=$((SECONDS + ${AWAIT:-10}))
   while [ $SECONDS -le $end ]; do
     "$@" && return
     read -rt 0.05 <> <(:) # a pause without a process

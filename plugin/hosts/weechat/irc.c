@@ -201,8 +201,10 @@ on_privmsg (const void *pointer, void *data, const char *signal, const char *typ
 {
   Irc *self = (Irc *) pointer;
   const char *comma = strchr (signal, ',');
+  g_autofree char *begin = g_strconcat (" :", options_get_prefix (self->options), NULL);
 
-  if (self->host == NULL || comma == NULL)
+  /* nearly all that is said is no command, and to take a line apart costs (and in 3.8 leaks) */
+  if (self->host == NULL || comma == NULL || strstr (line, begin) == NULL)
     return WEECHAT_RC_OK;
   g_autofree char *server = g_strndup (signal, comma - signal);
   struct t_hashtable *in =
