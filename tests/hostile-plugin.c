@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A plugin that answers what no plugin should, from a thread of its own: a host must not be led by it.
- *   hostile N   the Nth of the texts below
- *   who         what the host lets him do: "admin", "dj" or "nobody", and his number */
+ * A plugin that answers what no plugin should, from a thread of its own: a host must not be led by
+ * it. hostile N   the Nth of the texts below who         what the host lets him do: "admin", "dj"
+ * or "nobody", and his number */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -87,6 +87,13 @@ stop (void *self)
 {
 }
 
-BOT_EXPORT const bot_plugin bot_plugin_entry = {
-    sizeof (bot_plugin), BOT_ABI_MAJOR, BOT_ABI_MINOR, BOT_PLUGIN_RESIDENT, 0, "hostile",
-    "1",                 start,         stop,          NULL};
+BOT_EXPORT const bot_plugin bot_plugin_entry = {sizeof (bot_plugin),
+                                                BOT_ABI_MAJOR,
+                                                BOT_ABI_MINOR,
+                                                BOT_PLUGIN_RESIDENT,
+                                                0,
+                                                "hostile",
+                                                "1",
+                                                start,
+                                                stop,
+                                                NULL};

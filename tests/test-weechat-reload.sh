@@ -50,6 +50,7 @@ kill "$load" 2>/dev/null
 [ "$(loads)" -gt "$reloads" ]; ok $? "$reloads reloads under about 90 commands a second"
 await asks_version; ok $? "after them it answers"
 echo "# memory $kib -> $(memory) KiB after 10 -> $reloads reloads"
+[ "$(memory)" -lt $((kib + 5120)) ]; ok $? "and has grown by less than 5 MiB"
 unload
 [ -z "$(ours)" ]; ok $? "unloaded, it leaves no thread"
 few () { [ "$(count fd)" -le "$fds" ] && [ "$(count task)" -le $((tasks + 2)) ]; }

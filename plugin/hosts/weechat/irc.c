@@ -174,9 +174,9 @@ run_command (Irc *self, const WhoSpeaker *who, const char *text)
   if (host_run (self->host, room, &user, name, args) == BOT_EDENIED) {
     const char *permission = NULL;
     host_find (self->host, name, &permission);
-    g_autofree char *answer =
-        g_strdup_printf ("For %s only: %s%s", g_str_has_suffix (permission, ".dj") ? "DJs" : "admins",
-                         options_get_prefix (self->options), name);
+    g_autofree char *answer = g_strdup_printf (
+        "For %s only: %s%s", g_str_has_suffix (permission, ".dj") ? "DJs" : "admins",
+        options_get_prefix (self->options), name);
     irc_reply (self, room, user.id, answer);
   }
 }
@@ -196,15 +196,25 @@ is_for_us (Irc *self, const WhoSpeaker *who)
          who_in_list (room, options_get_channels (self->options));
 }
 
+/* Nearly all that is said is no command, and to take a line apart costs (and in WeeChat 3.8 leaks).
+ */
+static gboolean
+may_be_command (Irc *self, const char *line)
+{
+  const char *prefix = options_get_prefix (self->options);
+  g_autofree char *first = g_strconcat (" ", prefix, NULL),
+                  *trailing = g_strconcat (" :", prefix, NULL);
+
+  return strstr (line, trailing) != NULL || strstr (line, first) != NULL;
+}
+
 static int
 on_privmsg (const void *pointer, void *data, const char *signal, const char *type, void *line)
 {
   Irc *self = (Irc *) pointer;
   const char *comma = strchr (signal, ',');
-  g_autofree char *begin = g_strconcat (" :", options_get_prefix (self->options), NULL);
 
-  /* nearly all that is said is no command, and to take a line apart costs (and in 3.8 leaks) */
-  if (self->host == NULL || comma == NULL || strstr (line, begin) == NULL)
+  if (self->host == NULL || comma == NULL || !may_be_command (self, line))
     return WEECHAT_RC_OK;
   g_autofree char *server = g_strndup (signal, comma - signal);
   struct t_hashtable *in =

@@ -7,6 +7,7 @@
 
 #include "api.h"
 #include "hosts/listen/listen.h"
+#include "voices.h"
 
 typedef enum {
   MODULE,
@@ -96,9 +97,10 @@ check_djs (const void *pointer, void *data, struct t_config_option *option, cons
 static int
 check_url (const void *pointer, void *data, struct t_config_option *option, const char *value)
 {
+  g_autofree char *filled = voices_fill (value, "server.#channel");
   g_autoptr (GError) error = NULL;
 
-  if (*value == '\0' || strcmp (value, "null") == 0 || listen_check_url (value, &error))
+  if (*value == '\0' || strcmp (value, "null") == 0 || listen_check_url (filled, &error))
     return 1;
   return refuse (value, error->message);
 }
