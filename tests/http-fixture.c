@@ -94,7 +94,7 @@ serve (HttpServer *self, GSocketConnection *connection, const char *head, const 
     g_assert_cmpint (sscanf (asked, "bytes=%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT, &start, &end),
                      ==, 2);
   if (piece)
-    end = MIN (end + 1, total);
+    end = MIN (end + 1, answer->piece_max > 0 ? MIN (start + answer->piece_max, total) : total);
   g_string_printf (text, "HTTP/1.1 %s\r\nContent-Type: %s\r\n", piece ? "206 Piece" : "200 OK",
                    answer->type != NULL ? answer->type : "audio/webm");
   if (!answer->no_length)

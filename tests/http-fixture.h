@@ -14,6 +14,7 @@ typedef struct {
   const char *range;    /* (nullable) Content-Range instead of the right one; "": none */
   gint64 drop_after;    /* bytes of the body, then the connection is closed; -1: before the head */
   gint64 stall_after;   /* bytes of the body, then nothing more until the client goes */
+  gint64 piece_max;     /* bytes of a piece, whatever is asked for */
   gint64 file_bytes;    /* the file is of this size today */
   int length_error;     /* added to Content-Length */
   gboolean no_range;    /* 200 and all of it */

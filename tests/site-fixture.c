@@ -112,6 +112,12 @@ site_get_no_music (void)
 }
 
 const char *
+site_get_url (Site *self)
+{
+  return self->url;
+}
+
+const char *
 site_get_ytdlp (Site *self)
 {
   return self->ytdlp;

@@ -14,6 +14,8 @@ Site *site_start_at (const char *media, const char *top, const char **why);
 void site_stop (Site *self);
 /* Why the catalogue has no real songs; NULL if it has. (transfer full) */
 char *site_get_no_music (void);
+/* "http://127.0.0.1:PORT" */
+const char *site_get_url (Site *self);
 /* The program for the option ytdlp. */
 const char *site_get_ytdlp (Site *self);
 /* The same program with all that is its own in DIR, for a sandbox. (transfer full) */

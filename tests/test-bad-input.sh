@@ -21,7 +21,7 @@ rows=(
   "an age-restricted video|https://youtu.be/ageAAAAAAAA|This video is age-restricted."
   "a video that is too long|https://youtu.be/tenHoursAAA|Cannot play Ten hours: It is longer than this bot plays."
   "a video without formats|https://youtu.be/noFormatsAA|The site offers no sound for it; perhaps yt-dlp is too old."
-  "a wrong announced length|https://youtu.be/wrongLenAAA|Cannot play Announced longer: What the site sent is no whole song; nothing was kept."
+  "a wrong announced length|https://youtu.be/wrongLenAAA|Announced longer was not kept: What the site sent is no whole song; nothing was kept."
   "a web page instead of music|https://youtu.be/loudAAAAAAA|Cannot play Loud Tones: What the site sent is no whole song; nothing was kept."
 )
 faults '{"media/loudAAAAAAA/251": {"body": "<html>Sign in</html>"}}'

@@ -20,6 +20,7 @@ enum {
   IS_OTHER = 1,   /* another song than the tune, or another coding of it */
   IS_FLIPPED = 2, /* bytes of the sound are wrong: nothing in the file or its transport can tell */
   IS_THROTTLED = 4, /* the next song may be held back */
+  IS_RACE = 8,      /* what the kernel throws away with a reset decides: it may be played, too */
 };
 
 /* ' stands for ", @ for the id.  An id of one letter is a copy of that song that nobody else asks
@@ -94,8 +95,8 @@ static const struct {
     /* connections that break */
     TUNE ("fin-once", FAULT_PLAYED, "'media/@/251': {'drop_at': 50000, 'times': 1}"),
     TUNE ("rst-once", FAULT_PLAYED, "'media/@/251': {'drop_at': 100000, 'rst': true, 'times': 1}"),
-    TWO ("rst-once-before-the-first-block", FAULT_PLAYED, ENCORE_ERROR_NETWORK,
-         "'media/@/251': {'drop_at': 50000, 'rst': true, 'times': 1}"),
+    {"rst-once-before-the-first-block", ENCORE_ERROR_NETWORK, FAULT_PLAYED,
+     "'media/@/251': {'drop_at': 50000, 'rst': true, 'times': 1}", NULL, NULL, IS_RACE},
     TUNE ("fin-once-no-ranges", FAULT_PLAYED,
           "'media/@/251': {'drop_at': 50000, 'times': 1, 'no_range': true}"),
     TUNE ("fin", ENCORE_ERROR_NETWORK, "'media/@/251': {'drop_at': 50000}"),
@@ -157,6 +158,10 @@ static const struct {
     SONG ("hls-fragment-missing", ENCORE_ERROR_NETWORK, "'hls/@/2.m4s': {'status': 404}", "h", 0),
     SONG ("hls-fragment-truncated", ENCORE_ERROR_CORRUPT, "'hls/@/2.m4s': {'truncate_at': 9000}",
           "h", 0),
+    SONG ("hls-fragment-of-a-byte", ENCORE_ERROR_CORRUPT, "'hls/@/3.m4s': {'truncate_at': 1}", "h",
+          0),
+    SONG ("hls-last-fragment-of-a-byte", ENCORE_ERROR_CORRUPT, "'hls/@/4.m4s': {'truncate_at': 1}",
+          "h", 0),
     SONG ("hls-fragment-is-html", ENCORE_ERROR_CORRUPT, "'hls/@/2.m4s': {'body': '<html>'}", "h",
           0),
     SONG ("hls-fragment-stalls", ENCORE_ERROR_DEADLINE, "'hls/@/2.m4s': {'stall_at': 9000}", "h",
@@ -211,12 +216,14 @@ test_row (gconstpointer data)
 {
   const gsize i = GPOINTER_TO_SIZE (data);
   const FaultOutcome *outcome = &outcomes[i];
-  const int code = strcmp (FAULTS_WAY, "auto") == 0 ? ROWS[i].by_http : ROWS[i].code;
+  int code = strcmp (FAULTS_WAY, "auto") == 0 ? ROWS[i].by_http : ROWS[i].code;
   g_autoptr (GError) error =
       g_error_new_literal (ENCORE_ERROR, MAX (outcome->code, 0), outcome->message);
   g_autofree char *sentence =
       outcome->code == FAULT_PLAYED ? g_strdup ("played") : encore_text_error (error);
 
+  if ((ROWS[i].flags & IS_RACE) != 0 && outcome->code == FAULT_PLAYED)
+    code = FAULT_PLAYED;
   g_test_message ("%s [%s] %.1f s, %d requests", sentence, outcome->message,
                   outcome->elapsed_ms / 1000.0, (int) outcome->requests);
   g_assert_cmpint (outcome->code, ==, code);

@@ -24,7 +24,7 @@ compile () { # FILE: into DIR/FILE.o
     $LIBRARY_CFLAGS "$src/$1" -o "$dir/$(basename "$1").o" || echo "$1" >>"$dir/uncompiled"
 }
 library=(plugin/base/*.c)
-for part in address announced child download http media partial sandbox whole worker ytdlp; do
+for part in address announced child download http media partial sandbox whole worker ytdlp ytdlp-answer; do
   library+=("plugin/fetch/encore-$part.c")
 done
 fuzzers=(id line option tag)

@@ -184,6 +184,8 @@ test_once (Rig *rig, gconstpointer data)
       {"stalled", {.stall_after = 200000}, 2},
       {"no pieces", {.no_range = TRUE}, 1},
       {"no length", {.no_length = TRUE}, 1},
+      {"application/ogg", {.type = "application/ogg"}, 1},
+      {"binary/octet-stream", {.type = "binary/octet-stream"}, 1},
       {"no pieces, closed in the middle", {.no_range = TRUE, .drop_after = 200000}, 2},
       {"a length that is too large", {.length_error = 1000}, 1},
       {"redirected", {.status = 302, .location = "http://127.0.0.1:%s/other"}, 2},
@@ -221,6 +223,7 @@ test_always (Rig *rig, gconstpointer data)
       {"204", {.status = 204}, ENCORE_ERROR_FORBIDDEN, 1},
       {"closed before the head", {.drop_after = -1}, ENCORE_ERROR_NETWORK, 4},
       {"closed after every kilobyte", {.drop_after = 1000}, ENCORE_ERROR_NETWORK, 30},
+      {"pieces of a kilobyte", {.piece_max = 1000}, ENCORE_ERROR_NETWORK, 30},
       {"no pieces, closed in the middle",
        {.no_range = TRUE, .drop_after = 200000},
        ENCORE_ERROR_NETWORK,
@@ -256,6 +259,22 @@ test_always (Rig *rig, gconstpointer data)
     g_assert_error (error, ENCORE_ERROR, rows[i].code);
     g_assert_cmpuint (http_server_count (server), <=, rows[i].n_requests);
   }
+}
+
+/* A proxy is the operator's choice; what the host's environment says of it is not. */
+static void
+test_no_proxy (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_free (rig->config->proxy);
+  rig->config->proxy = g_strdup ("http://127.0.0.1:9");
+  rig->config->allow_private = FALSE;
+  g_setenv ("no_proxy", "127.0.0.1", TRUE);
+  g_assert_false (get (rig, &error));
+  g_unsetenv ("no_proxy");
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_NETWORK);
+  g_assert_cmpuint (http_server_count (server), ==, 0);
 }
 
 static void
@@ -418,6 +437,7 @@ main (int argc, char **argv)
   ADD ("/http/a-fault-once-is-survived", test_once);
   ADD ("/http/a-fault-always-is-told", test_always);
   ADD ("/http/limits", test_limits);
+  ADD ("/http/no-way-past-the-proxy", test_no_proxy);
   ADD ("/http/private-addresses-are-not-asked", test_private);
   ADD ("/http/headers-and-cookies", test_headers);
   ADD ("/http/memory-is-constant", test_memory);

@@ -65,7 +65,7 @@ hold () { # OPTION...: a bot whose room is held by a paused song
   shift
   rm -rf "$dir/cache/opus" "$dir/cache/encore.db"*
   curl -s -X POST "$url/reset" >/dev/null
-  config null "$@" >"$dir/$name.conf"
+  config null early=no "$@" >"$dir/$name.conf" # what plays is there
   talk "$name"
   ask 'boss: ?play tuneAAAAAAA' 'Playing: The Test Tune' "$name: a song plays"
   say 'boss: ?pause'

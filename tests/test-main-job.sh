@@ -8,7 +8,7 @@ media=media/tuneAAAAAAA/251
 song=$dir/cache/opus/be/tuneAAAAAAA.opus
 
 # -- lookup before any download; two links of one song are one download, played twice without a gap
-config "file:$dir/first.opus" >"$dir/first.conf"
+config "file:$dir/first.opus" early=no >"$dir/first.conf" # test-miss.sh has what comes before it is cached
 printf '?play https://youtu.be/tuneAAAAAAA\n?play https://www.youtube.com/watch?v=tuneAAAAAAA&list=X\n?queue\n?cache\n' | bot first
 [ "$(stat_of $media requests)" = 1 ]; ok $? "two links of one song: one download"
 [ "$(grep -c '^\[console\] Playing: The Test Tune' "$dir/first.out")" = 2 ]; ok $? "both plays are told"

@@ -350,6 +350,23 @@ test_again (Rig *rig, gconstpointer data)
   g_assert_cmpint (searches ("tones"), ==, 2);
 }
 
+/* Both tries together take no longer than one may. */
+static void
+test_again_in_time (Rig *rig, gconstpointer data)
+{
+  rig->config->fetch_timeout_ms = 20000;
+  rig->config->stall_ms = 60000;
+  begin (rig);
+  site_set_faults (site,
+                   "{\"resolve/video/" LOUD "\": {\"status\": 500, \"delay\": 1, \"times\": 1},"
+                   " \"media/" LOUD "/251\": {\"stall_at\": 20000}}");
+  const gint64 began_us = g_get_monotonic_time ();
+  get (rig, rig->fetch, LOUD);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE);
+  g_assert_cmpint (resolves (LOUD), ==, 2);
+  g_assert_cmpint (g_get_monotonic_time () - began_us, <, 22 * G_USEC_PER_SEC);
+}
+
 /* ---- words */
 
 static void
@@ -426,6 +443,54 @@ test_list (Rig *rig, gconstpointer data)
   g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND);
 }
 
+/* A file on somebody's own server is asked for while YouTube refuses us, and what comes of that
+ * does not tell that YouTube takes us back. */
+static void
+test_other_source (Rig *rig, gconstpointer data)
+{
+  g_autofree char *url = g_strconcat (site_get_url (site), "/media/tuneAAAAAAA/251", NULL);
+  EncoreMediaId id;
+
+  rig->config->sources = ENCORE_SOURCES_HTTP;
+  begin (rig);
+  g_assert_true (encore_fetch_link (rig->fetch, url, &id));
+  g_autofree char *stem = encore_media_id_to_stem (&id);
+  get (rig, rig->fetch, BOT_CHECK);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_THROTTLED);
+  fixture_sql (rig->dir, "UPDATE note SET v = unixepoch () - 1 WHERE k = 'backoff_until'");
+  get (rig, rig->fetch, stem);
+  g_assert_no_error (rig->error);
+  g_assert_cmpint (fixture_number (rig->dir, "SELECT v FROM note WHERE k = 'backoff_s'"), ==, 600);
+  fixture_sql (rig->dir, "UPDATE entry SET fail_until = 0");
+  get (rig, rig->fetch, BOT_CHECK);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_THROTTLED);
+  g_assert_cmpint (encore_cache_backoff_left (rig->cache), >, 600); /* twice in a row */
+  fixture_sql (rig->dir, "DELETE FROM entry WHERE id LIKE 'http-%'");
+  get (rig, rig->fetch, stem);
+  g_assert_no_error (rig->error);
+}
+
+/* Who asks chooses the id and the words: they may have the site's words in them. */
+static void
+test_words_of_ours (Rig *rig, gconstpointer data)
+{
+  begin (rig);
+  ask (rig, rig->fetch, "xxcaptchaxA");
+  finish (rig);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_GONE);
+  site_set_faults (site, "{\"resolve/video/xDRMAAAAAAA\": {\"status\": 500},"
+                         " \"resolve/search/captcha: removed\": {\"status\": 500},"
+                         " \"resolve/playlist/PLcaptchaAAAAAA\": {\"status\": 500}}");
+  ask (rig, rig->fetch, "xDRMAAAAAAA");
+  finish (rig);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NETWORK);
+  search (rig, "captcha: removed", 1);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NETWORK);
+  list (rig, "PLcaptchaAAAAAA", 5);
+  g_assert_error (rig->error, ENCORE_ERROR, ENCORE_ERROR_NETWORK);
+  g_assert_cmpint (encore_cache_backoff_left (rig->cache), ==, 0);
+}
+
 #define ADD(name, func) g_test_add (name, Rig, NULL, set_up, func, tear_down)
 
 int
@@ -444,11 +509,14 @@ main (int argc, char **argv)
   ADD ("/manners/429-of-the-media-too", test_429_media);
   ADD ("/manners/an-answer-ends-the-back-off", test_answer_ends_it);
   ADD ("/manners/refused-while-others-wait-for-their-turn", test_refused_while_waiting);
+  ADD ("/manners/other-servers-are-not-youtube", test_other_source);
+  ADD ("/manners/what-is-asked-for-is-no-answer", test_words_of_ours);
   ADD ("/manners/min-interval", test_min_interval);
   ADD ("/manners/jobs", test_jobs);
   ADD ("/manners/what-is-urgent-goes-first", test_urge);
   ADD ("/manners/rate-limit", test_rate_limit);
   ADD ("/manners/a-network-that-failed-once-more", test_again);
+  ADD ("/manners/once-more-within-the-same-time", test_again_in_time);
   ADD ("/lookup/a-search-is-asked-once-a-day", test_search_cache);
   ADD ("/lookup/titles-that-are-here", test_titles);
   ADD ("/lookup/playlists", test_list);

@@ -212,12 +212,13 @@ test_regroup_garbage (void)
 
 /* VOLUME_AT tells the volume from packet I on. */
 static GPtrArray *
-apply (const GPtrArray *in, double (*volume_at) (guint i))
+apply_slowly (const GPtrArray *in, double (*volume_at) (guint i), double db_per_s)
 {
   g_autoptr (EncoreGain) gain = encore_gain_new ();
   GPtrArray *out = packets_new ();
   GBytes *packet;
 
+  encore_gain_set_slope (gain, db_per_s);
   for (guint i = 0; i < in->len; i++) {
     g_autoptr (GError) error = NULL;
     gsize len;
@@ -236,6 +237,12 @@ apply (const GPtrArray *in, double (*volume_at) (guint i))
   while ((packet = encore_gain_pop (gain)) != NULL)
     g_ptr_array_add (out, packet);
   return out;
+}
+
+static GPtrArray *
+apply (const GPtrArray *in, double (*volume_at) (guint i))
+{
+  return apply_slowly (in, volume_at, 0);
 }
 
 static GPtrArray *
@@ -327,7 +334,7 @@ mute (guint i)
 static double
 loud (guint i)
 {
-  return ENCORE_GAIN_MAX;
+  return 1.5;
 }
 
 static void
@@ -344,7 +351,37 @@ test_gain_extremes (void)
   g_assert_cmpuint (silent->len, ==, in->len);
   g_assert_cmpfloat (rms_db (quiet_pcm, RATE + RATE / 4, 2 * RATE), <, -80);
   const double step = rms_db (loud_pcm, RATE, 2 * RATE) - rms_db (plain, RATE, 2 * RATE);
-  g_assert_cmpfloat (fabs (step - 20 * log10 (ENCORE_GAIN_MAX)), <, 0.5);
+  g_assert_cmpfloat (fabs (step - 20 * log10 (1.5)), <, 0.5);
+}
+
+/* 3 dB less after a second. */
+static double
+softer (guint i)
+{
+  return i < 50 ? 1.0 : pow (10, -3 / 20.0);
+}
+
+/* Nobody notices: half a decibel a second, not at once. */
+static void
+test_gain_moves_gently (void)
+{
+  g_autoptr (GPtrArray) in = make_packets (10);
+  g_autoptr (GPtrArray) out = apply_slowly (in, softer, 0.5);
+  gsize n, m;
+  g_autofree float *plain = decode (in, &n);
+  g_autofree float *got = decode (out, &m);
+  double before = 0;
+
+  g_assert_cmpuint (out->len, ==, in->len);
+  for (guint s = 0; s < 10; s++) {
+    const double here =
+        rms_db (got, s * RATE, (s + 1) * RATE) - rms_db (plain, s * RATE, (s + 1) * RATE);
+    g_test_message ("second %u: %+.2f dB", s, here);
+    g_assert_cmpfloat (fabs (here - before), <, 0.6);
+    before = here;
+  }
+  g_assert_cmpfloat (fabs (before + 3), <, 0.1);
+  g_assert_cmpfloat (roughness (got, 0, m), <, 1.2 * roughness (plain, 0, n));
 }
 
 static double
@@ -380,6 +417,7 @@ main (int argc, char **argv)
   g_test_add_func ("/packets/gain-level-and-place", test_gain_level_and_place);
   g_test_add_func ("/packets/gain-switches-without-click", test_gain_switches_without_click);
   g_test_add_func ("/packets/gain-from-silence-to-its-maximum", test_gain_extremes);
+  g_test_add_func ("/packets/gain-moves-gently", test_gain_moves_gently);
   g_test_add_func ("/packets/gain-loses-no-packet", test_gain_loses_no_packet);
   return g_test_run ();
 }

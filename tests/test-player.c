@@ -53,7 +53,8 @@ on_failed (guint song, const GError *error, gpointer data)
   g_error ("%s", error->message);
 }
 
-static const EncorePlayerEvents EVENTS = {on_started, on_ended, on_failed};
+static const EncorePlayerEvents EVENTS = {
+    .started = on_started, .ended = on_ended, .failed = on_failed};
 
 static void
 set_up (Rig *rig, gconstpointer data)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +185,21 @@ test_left_behind (Rig *rig, gconstpointer data)
   g_assert_true (run (rig, "sleep $1 >/dev/null 2>&1 & echo done"));
   g_assert_cmpstr (rig->lines->str, ==, "done\n");
   assert_none_left (rig);
+}
+
+/* A host that is process 1 of a container gets what others leave, and nobody reaps it there. */
+static void
+test_no_zombie (Rig *rig, gconstpointer data)
+{
+  const pid_t host = fork ();
+  int status = -1;
+
+  if (host == 0) {
+    prctl (PR_SET_CHILD_SUBREAPER, 1);
+    _exit (run (rig, "echo done") && waitpid (-1, NULL, WNOHANG) < 0 && errno == ECHILD ? 0 : 1);
+  }
+  g_assert_cmpint (waitpid (host, &status, 0), ==, host);
+  g_assert_cmpint (status, ==, 0);
 }
 
 /* A host that runs BODY and is killed. */
@@ -622,6 +638,7 @@ main (int argc, char **argv)
   ADD ("/process/group-is-told-to-end", test_term);
   ADD ("/process/group-is-killed", test_kill);
   ADD ("/process/nobody-is-left-behind", test_left_behind);
+  ADD ("/process/no-zombie-is-left-to-the-host", test_no_zombie);
   ADD ("/process/dies-with-the-host", test_parent_death);
   ADD ("/process/all-that-it-started-dies-with-the-host", test_grandchild);
   ADD ("/process/reaped-by-the-host", test_reaped);

@@ -20,6 +20,11 @@ encore_cache_unprotect (EncoreLease *lease)
   unprotected++;
 }
 
+void
+encore_reader_unref (EncoreReader *reader)
+{
+}
+
 static EncoreTrack *
 make_track (const char *words, guint64 user)
 {

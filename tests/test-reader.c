@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A file that grows under its readers: they never see what is not there yet, and none sleeps on. */
 #include "config.h"
-#include "play/encore-reader.h"
+#include "store/encore-reader.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -80,14 +80,14 @@ test_advance (Rig *rig, gconstpointer data)
   g_assert_cmpint (encore_reader_get_size (rig->reader, &complete), ==, 0);
   g_assert_false (complete);
   assert_reads (rig->reader, 0, ""); /* written, but not told */
-  encore_reader_advance (rig->reader, 5);
+  encore_reader_advance (rig->reader, 5, 0);
   assert_reads (rig->reader, 0, "abcde");
   assert_reads (rig->reader, 3, "de");
   assert_reads (rig->reader, 5, "");
   assert_reads (rig->reader, 1000, "");
-  encore_reader_advance (rig->reader, 2); /* never back */
+  encore_reader_advance (rig->reader, 2, 0); /* never back */
   assert_reads (rig->reader, 0, "abcde");
-  encore_reader_advance (rig->reader, 8);
+  encore_reader_advance (rig->reader, 8, 0);
   encore_reader_complete (rig->reader);
   g_assert_cmpint (encore_reader_get_size (rig->reader, &complete), ==, 8);
   g_assert_true (complete);
@@ -102,7 +102,7 @@ test_fail (Rig *rig, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   append (rig, "abc");
-  encore_reader_advance (rig->reader, 3);
+  encore_reader_advance (rig->reader, 3, 0);
   encore_reader_fail (rig->reader, reason);
   encore_reader_fail (rig->reader, other);
   assert_reads (rig->reader, 1, "bc"); /* what came is there */
@@ -177,11 +177,11 @@ test_wait (Rig *rig, gconstpointer data)
   GThread *thread = start_waiter (&waiter, rig->reader, 4);
 
   append (rig, "0123456789");
-  encore_reader_advance (rig->reader, 4); /* not beyond */
+  encore_reader_advance (rig->reader, 4, 0); /* not beyond */
   for (int i = 0; i < 1000; i++)
     g_thread_yield ();
   g_assert_false (g_atomic_int_get (&waiter.done));
-  encore_reader_advance (rig->reader, 5);
+  encore_reader_advance (rig->reader, 5, 0);
   g_thread_join (thread);
   g_assert_true (waiter.result);
   thread = start_waiter (&waiter, rig->reader, 5);
@@ -216,7 +216,7 @@ test_cancel (Rig *rig, gconstpointer data)
     g_thread_join (leave);
     g_assert_false (leaves.result);
     g_assert_false (g_atomic_int_get (&stays.done));
-    encore_reader_advance (rig->reader, i + 1);
+    encore_reader_advance (rig->reader, i + 1, 0);
     g_thread_join (stay);
     g_assert_true (stays.result);
   }
@@ -271,7 +271,7 @@ test_concurrent (Rig *rig, gconstpointer data)
       chunk[i] = byte_at (offset + i);
     g_assert_cmpint (pwrite (rig->fd, chunk, n, offset), ==, n);
     offset += n;
-    encore_reader_advance (rig->reader, offset);
+    encore_reader_advance (rig->reader, offset, 0);
   }
   encore_reader_complete (rig->reader);
   for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)

@@ -5,9 +5,9 @@
 . "$abs_top_srcdir/tests/bot-fixture.sh"
 
 holds () { awk "BEGIN { exit !($1) }"; }
-# Plays ID from the miss to its end.
+# Plays ID from the miss to its end.  (What is heard before it was measured: test-miss.sh.)
 play () {
-  VOICE=file:$dir/voice.opus config
+  VOICE=file:$dir/voice.opus config early=no
   echo "?play https://youtu.be/$1" | run
   cat "$dir/out" "$dir/log" >"$dir/all"
   VOICE=null config

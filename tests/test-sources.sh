@@ -31,7 +31,7 @@ printf '?play %s\n' "$file" | private=no chat private sources=http
 grep -q 'no public address' "$dir/private.log" && [ "$(stat_of all requests)" = 0 ]; check private "a private address is not connected to"
 rm -rf "$dir/cache"
 printf '?play %s#t=3\n' "$file" | chat http sources=http
-told http 'Playing: 251 (0:0' && [ "$(cached 'http-%')" = 1 ] && [ "$(stat_of media/tuneAAAAAAA/251 requests)" = 1 ]; check http "a file at an address is played"
+told http 'Playing: 251 (' && [ "$(cached 'http-%')" = 1 ] && [ "$(stat_of media/tuneAAAAAAA/251 requests)" = 1 ]; check http "a file at an address is played"
 printf '?play HTTP://127.0.0.1:%s/media/tuneAAAAAAA/251\n' "$port" | chat again sources=http ytdlp=/nonexistent
 told again 'Playing: 251' && [ "$(stat_of media/tuneAAAAAAA/251 requests)" = 1 ]; check again "once, whatever its spelling; and without yt-dlp"
 [ "$(stat_of resolve/video/tuneAAAAAAA requests)" = 0 ]; check again "nobody is asked what it is"
@@ -44,6 +44,25 @@ curl -s -X POST -d '{"media/loudAAAAAAA/140": {"status": 429}}' "$url/faults" >/
 printf '?play %s/media/loudAAAAAAA/140\n?play shortAAAAAA\n' "$url" | chat limit sources=http
 [ "$(grep -c 'Cannot play' "$dir/limit.out")" = 1 ] && told limit 'Playing: One Second'; check limit "a server that wants fewer requests does not keep us from YouTube"
 
+ffmpeg -v error -f lavfi -i 'sine=frequency=440:duration=4' -write_xing 0 -id3v2_version 0 -b:a 128k "$dir/bare.mp3"
+/usr/bin/python3 - "$dir/bare.mp3" >"$dir/bare.port" <<'END' &
+import socket, sys
+listener = socket.create_server(('127.0.0.1', 0))
+print(listener.getsockname()[1], flush=True)
+with open(sys.argv[1], 'rb') as f:
+    sound = f.read()
+for framing in (b'Connection: close', b'Content-Length: %d' % len(sound)):  # cut off without a length, then whole
+    client = listener.accept()[0]
+    client.recv(65536)
+    client.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n' + framing + b'\r\n\r\n')
+    client.sendall(sound[:len(sound) // 2] if framing.startswith(b'Conn') else sound)
+    client.close()
+END
+until [ -s "$dir/bare.port" ]; do sleep 0.05; done
+bare=http://127.0.0.1:$(cat "$dir/bare.port")
+printf '?play %s/cut.mp3\n?play %s/whole.mp3\n' "$bare" "$bare" | chat bare sources=http early=no
+! told bare 'Playing: cut' && grep -q 'where it ends' "$dir/bare.log" && told bare 'Playing: whole (0:04)'; check bare "half a song whose length nobody told is no song"
+
 # -- other sites
 printf '?play https://songs.example/tuneAAAAAAA?from=chat\n' | chat site sources=any
 told site 'Playing: The Test Tune' && [ "$(cached 'songs-%')" = 1 ]; check site "another site's song is played"
@@ -54,6 +73,9 @@ printf '?play tuneAAAAAAA\n' | chat youtube sources=any
 told youtube 'Playing: The Test Tune' && [ "$(cached tuneAAAAAAA)" = 1 ] && [ "$(cached 'songs-%')" = 1 ]; check youtube "the same id at YouTube is another song"
 printf '?play http://127.0.0.1:%s/page\n' "$port" | private=no chat generic sources=any
 ! told generic Playing && [ "$(stat_of page requests)" = 0 ]; check generic "yt-dlp does not ask addresses of sites that it does not know"
+curl -s -X POST "$url/reset" >/dev/null
+printf '?play http://127.0.0.1:%s/Mediasite/Play/2db6c271681e4f199af3c60d1f82869b1d\n' "$port" | private=no chat anyhost sources=any
+grep -q 'no public address' "$dir/anyhost.log" && [ "$(stat_of all requests)" = 0 ]; check anyhost "nor private addresses with a page of a kind that it knows at any host"
 printf '?play https://www.youtube.com/playlist?list=PLxxxxxxxxxxxxxxx\n' | chat playlist sources=any
 ! told playlist Playing && ! told playlist Fetching; check playlist "a playlist of YouTube is no song of another site"
 "$top/encore-cache" --config "$dir/site.conf" fetch "https://songs.example/loudAAAAAAA" >"$dir/out" 2>&1

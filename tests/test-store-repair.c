@@ -356,12 +356,14 @@ overwrite (const char *dir, const char *name, const char *bytes, gssize len)
   g_assert_true (g_file_set_contents (path, bytes, len, NULL));
 }
 
-/* Lost, emptied, overwritten, with a page of zeroes in it: all songs are there. */
+/* Lost, emptied, overwritten, with a page of zeroes in it, of an unknown format: all songs are
+ * there.
+ */
 static void
 test_rebuild (gconstpointer data)
 {
   const gboolean with_copy = GPOINTER_TO_INT (data);
-  static const char *const ways[] = {"lost", "empty", "garbage", "zeroes"};
+  static const char *const ways[] = {"lost", "empty", "garbage", "zeroes", "format"};
 
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++) {
     g_autofree char *dir = fixture_make_dir ();
@@ -376,8 +378,10 @@ test_rebuild (gconstpointer data)
       overwrite (dir, "encore.db", "", 0);
     else if (i == 2)
       overwrite (dir, "encore.db", "This was a database once, but is one no more.", -1);
-    else
+    else if (i == 3)
       memset (bytes + 4096, 0, 8192), overwrite (dir, "encore.db", bytes, len);
+    else /* of the schema: SQLite says no more than "error" */
+      bytes[47] = 9, overwrite (dir, "encore.db", bytes, len);
     if (i >= 2)
       g_test_expect_message ("Encore", G_LOG_LEVEL_WARNING, "*the database is damaged*");
     g_test_expect_message ("Encore", G_LOG_LEVEL_WARNING, "*made again from the files*2 songs*");
@@ -466,6 +470,28 @@ test_suspect (void)
   check_rebuilt (dir, FALSE);
   g_test_assert_expected_messages ();
   g_assert_false (g_file_test (suspect, G_FILE_TEST_EXISTS));
+  fixture_remove (dir);
+}
+
+/* Somebody died over the copy: nothing of it stays. */
+static void
+test_backup_begun (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  g_autofree char *begun = g_build_filename (dir, ENCORE_BACKUP_NAME "-new", NULL);
+  g_autofree char *journal = g_strconcat (begun, "-journal", NULL);
+
+  fill (dir, TRUE);
+  for (int i = 0; i < 2; i++) {
+    g_assert_true (g_file_set_contents (begun, "begun", -1, NULL));
+    g_assert_true (g_file_set_contents (journal, "begun", -1, NULL));
+    EncoreCache *cache = fixture_open (dir, 0);
+    if (i == 1)
+      g_assert_true (encore_backup_make (cache, NULL));
+    encore_cache_close (cache);
+    g_assert_false (g_file_test (begun, G_FILE_TEST_EXISTS));
+    g_assert_false (g_file_test (journal, G_FILE_TEST_EXISTS));
+  }
   fixture_remove (dir);
 }
 
@@ -582,6 +608,7 @@ main (int argc, char **argv)
   g_test_add_func ("/repair/sizes-sources-and-second-files", test_audit_sizes);
   g_test_add_func ("/repair/what-is-in-use-is-skipped", test_audit_beside);
   g_test_add_func ("/repair/audit-holds-nobody-up", test_audit_holds_nobody_up);
+  g_test_add_func ("/repair/a-copy-that-was-begun-is-removed", test_backup_begun);
   g_test_add_func ("/repair/damaged-file-is-quarantined-and-fetched-again", test_verify);
   g_test_add_func ("/repair/damaged-file-while-it-plays", test_verify_playing);
   g_test_add_data_func ("/repair/database-made-again", GINT_TO_POINTER (FALSE), test_rebuild);

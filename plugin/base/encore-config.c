@@ -53,6 +53,11 @@ static const EncoreOption OPTIONS[] = {
      "At least this long between two questions to the site, of all processes that share the cache"},
     {"prefetch", ENCORE_OPTION_INT, AT (prefetch), "2", 0, 50, NULL,
      "Songs of the queue that are fetched before their turn"},
+    {"early", ENCORE_OPTION_BOOL, AT (early), "yes", 0, 0, NULL,
+     "A new song is heard while it is downloaded, at the loudness of its source; no: when it has "
+     "been measured"},
+    {"live", ENCORE_OPTION_BOOL, AT (live), "no", 0, 0, NULL,
+     "Live streams are played while they last, and never kept; needs ffmpeg in ytdlp_path"},
     {"max_duration", ENCORE_OPTION_DURATION, AT (max_duration_ms), "3h", SECOND_MS, 30 * DAY_MS,
      NULL, "Longer songs are refused"},
     {"max_bytes", ENCORE_OPTION_SIZE, AT (max_bytes), "200MiB", KIB, TIB, NULL,
@@ -110,7 +115,8 @@ static const EncoreOption OPTIONS[] = {
      "Download from addresses of this machine and of private networks, too; for tests"},
     {"sources", ENCORE_OPTION_ENUM, AT (sources), "youtube", 0, 0, SOURCES_CHOICES,
      "Whose links people may give: youtube, http (also addresses of sound files), any (also every "
-     "site that yt-dlp knows)"},
+     "site that yt-dlp knows; where such a site leads yt-dlp itself is not checked, whatever "
+     "allow_private says)"},
     {"resolver", ENCORE_OPTION_ENUM, AT (resolver), "process", 0, 0, RESOLVER_CHOICES,
      "Who asks the site what a song is: process (a yt-dlp each time), worker (a yt-dlp that stays, "
      "which answers at once)"},

@@ -37,6 +37,8 @@ typedef struct {
   int per_user_jobs;
   gint64 min_interval_ms;
   int prefetch;
+  gboolean early;
+  gboolean live;
   gint64 max_duration_ms;
   gint64 max_bytes;
   gint64 stall_ms;

@@ -127,7 +127,7 @@ encore_command_queue (EncorePlugin *plugin, const EncoreRequest *request)
   g_autoptr (GString) text = g_string_new (NULL);
   for (guint i = (page - 1) * PAGE; i < MIN (n, page * PAGE); i++) {
     const EncoreTrack *track = encore_queue_peek (queue, i);
-    g_autofree char *length = encore_text_duration (track->duration_ms);
+    g_autofree char *length = encore_track_get_length (track);
     g_string_append_printf (text, "%s%u. %s (%s, %s)", text->len > 0 ? " | " : "", i + 1,
                             encore_track_get_name (track), length, track->user_name);
   }
@@ -144,13 +144,16 @@ encore_command_np (EncorePlugin *plugin, const EncoreRequest *request)
   if (room == NULL)
     return;
   const EncoreTrack *track = encore_room_get_current (room, &position_ms, &paused);
-  g_autofree char *length = encore_text_duration (track->duration_ms);
+  g_autofree char *length = encore_track_get_length (track);
   g_autofree char *position = encore_text_duration (MAX (position_ms, 1));
-  if (track->state != ENCORE_TRACK_READY)
+  const char *state = paused                            ? "Paused"
+                      : encore_room_is_buffering (room) ? "Buffering, its download is slow"
+                                                        : "Playing";
+  if (track->state != ENCORE_TRACK_READY && !track->is_early)
     encore_answer (request, "Being fetched: %s, asked for by %s", encore_track_get_name (track),
                    track->user_name);
   else
-    encore_answer (request, "%s: %s, %s of %s, asked for by %s", paused ? "Paused" : "Playing",
+    encore_answer (request, "%s: %s, %s of %s, asked for by %s", state,
                    encore_track_get_name (track), position, length, track->user_name);
 }
 

@@ -132,7 +132,7 @@ open_all (EncorePlugin *self, GError **error)
   if (!encore_play_init (dir, error))
     return FALSE;
   self->playout = encore_playout_new ();
-  self->fetch = encore_fetch_new (cache, self->config);
+  g_atomic_pointer_set (&self->fetch, encore_fetch_new (cache, self->config));
   self->chores = g_thread_pool_new (do_chore, self, 1, TRUE, NULL);
   self->cache = g_steal_pointer (&cache);
   g_info ("store: opened %s", dir);
@@ -390,7 +390,11 @@ encore_plugin_summon (EncorePlugin *self, bot_id room, bot_id chat, EncoreComman
 guint
 encore_plugin_get_busy (EncorePlugin *self)
 {
-  return g_atomic_int_get (&self->requests) + g_atomic_int_get (&self->tracks);
+  EncoreFetch *fetch = g_atomic_pointer_get (&self->fetch);
+
+  /* a song that was heard while it came is to be kept, too */
+  return g_atomic_int_get (&self->requests) + g_atomic_int_get (&self->tracks) +
+         (fetch != NULL ? encore_fetch_count (fetch) : 0);
 }
 
 void

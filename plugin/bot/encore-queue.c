@@ -3,6 +3,8 @@
 #include "config.h"
 #include "bot/encore-queue.h"
 
+#include "bot/encore-text.h"
+
 struct EncoreQueue {
   GPtrArray *tracks; /* EncoreTrack, next one first */
 };
@@ -31,6 +33,8 @@ encore_track_free (EncoreTrack *self)
     return;
   g_clear_pointer (&self->waiter, encore_waiter_leave);
   g_clear_pointer (&self->lease, encore_cache_unprotect);
+  g_clear_pointer (&self->early, encore_reader_unref);
+  g_clear_error (&self->failure);
   g_free (self->words);
   g_free (self->title);
   g_free (self->user_name);
@@ -43,6 +47,12 @@ encore_track_get_name (const EncoreTrack *self)
   if (self->title != NULL && *self->title != '\0')
     return self->title;
   return self->words != NULL ? self->words : self->id.id;
+}
+
+char *
+encore_track_get_length (const EncoreTrack *self)
+{
+  return self->is_live ? g_strdup ("live") : encore_text_duration (self->duration_ms);
 }
 
 EncoreQueue *

@@ -32,6 +32,11 @@ typedef struct {
   gboolean counted;     /* its play is in the count already: the publish counted it */
   gboolean tried;       /* it could not be had before its turn: then once more */
   EncoreWaiter *waiter; /* (nullable) its place in a flight or search */
+  EncoreReader *early;  /* (nullable) what came of it so far, while it is fetched */
+  gboolean early_tried; /* that was played, or is */
+  gboolean is_early;    /* what sounds, or did last, is no cached file */
+  gboolean is_live;     /* a stream, which is heard as it comes */
+  GError *failure;      /* (nullable) of its fetch, while what came still sounds */
   gpointer room;        /* the EncoreRoom whose queue it is in: for the waiter's callbacks */
   EncoreLease *lease;   /* (nullable) keeps it in the cache while it is queued */
 } EncoreTrack;
@@ -42,6 +47,9 @@ EncoreTrack *encore_track_new (const EncoreMediaId *id, const char *words, guint
 void encore_track_free (EncoreTrack *self);
 /* Returns: (transfer none): the title, else the words, else the id. */
 const char *encore_track_get_name (const EncoreTrack *self);
+
+/* encore_track_get_length: (transfer full): "3:32", "live", "?". */
+char *encore_track_get_length (const EncoreTrack *self);
 
 typedef struct EncoreQueue EncoreQueue;
 

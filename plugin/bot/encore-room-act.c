@@ -24,6 +24,12 @@ encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused
   return self->current;
 }
 
+gboolean
+encore_room_is_buffering (EncoreRoom *self)
+{
+  return self->buffering;
+}
+
 char *
 encore_room_get_pipeline (EncoreRoom *self)
 {

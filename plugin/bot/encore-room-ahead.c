@@ -57,14 +57,18 @@ count_ahead (EncorePlugin *plugin, guint64 user)
   return n;
 }
 
-/* What the site refuses now may be had when its turn comes. */
+/* What the site refuses now may be had when its turn comes.  A song that is heard while it comes
+ * has the line for itself. */
 static gboolean
 may_fetch_ahead (EncoreRoom *self, const EncoreTrack *track)
 {
   const EncoreConfig *config = self->plugin->config;
   const guint per_user = config->per_user_jobs;
+  const EncoreTrack *current = self->current;
 
-  return !track->tried && encore_cache_backoff_left (self->plugin->cache) == 0 &&
+  return !track->tried &&
+         !(current != NULL && current->is_early && !current->is_live && current->waiter != NULL) &&
+         encore_cache_backoff_left (self->plugin->cache) == 0 &&
          count_ahead (self->plugin, 0) < (guint) MAX (config->jobs - 1, 1) &&
          (per_user == 0 || track->user == 0 || count_ahead (self->plugin, track->user) < per_user);
 }
@@ -85,7 +89,8 @@ encore_room_look_ahead (EncoreRoom *self)
   const guint ahead = MAX (self->plugin->config->prefetch, 0);
 
   if (self->loop == ENCORE_LOOP_SONG && self->song != 0) {
-    if (self->next != self->current || self->next_song == 0)
+    if (self->current->state == ENCORE_TRACK_READY &&
+        (self->next != self->current || self->next_song == 0))
       offer_next (self, self->current);
     return;
   }
@@ -128,6 +133,7 @@ encore_room_put_off (EncoreRoom *self, EncoreTrack *track, const GError *error)
 
   for (gsize i = 0; i < G_N_ELEMENTS (passing); i++)
     passes |= g_error_matches (error, ENCORE_ERROR, passing[i]);
+  passes |= self->plugin->config->live && g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_LIVE);
   if (track == self->current || !passes)
     return FALSE;
   g_info ("fetch: %s is tried again when its turn comes: %s", encore_track_get_name (track),

@@ -21,6 +21,7 @@ struct EncoreRoom {
   EncoreTrack *next;    /* (not owned) head of the queue, given to the player */
   guint next_song;      /* its number; 0: none given */
   gboolean paused;
+  gboolean buffering; /* silent within a song whose download is slow */
   EncoreLoop loop;
   GPtrArray *history; /* EncoreListed, newest first */
   GSource *idle;      /* leaves the voice room when it fires */
@@ -34,6 +35,8 @@ struct EncoreRoom {
 
 /* Takes the next song of the queue, or falls silent. */
 void encore_room_advance (EncoreRoom *self);
+/* The current song's turn has come: the cache is asked before anything else. */
+void encore_room_start_current (EncoreRoom *self);
 /* Keeps the plugin's idea of what is still to do; after every change of the queue. */
 void encore_room_count_tracks (EncoreRoom *self);
 /* Playing never removes a cached song; the log says so, since other bots do it differently. */
@@ -41,11 +44,31 @@ void encore_room_finish_current (EncoreRoom *self, const char *why);
 /* The cache's answer for TRACK.  @play: it is its turn, so it counts.  (transfer full) (nullable):
  * NULL on a miss. */
 EncoreHandle *encore_room_look_up (EncoreRoom *self, EncoreTrack *track, gboolean play);
+/* TRACK could not be had: people are told, and the queue goes on. */
+void encore_room_drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error);
 void encore_room_fetch (EncoreRoom *self, EncoreTrack *track);
 void encore_room_search (EncoreRoom *self, EncoreTrack *track);
 /* A queued song is looked up once: people see its title, and it stays in the cache until its turn.
  */
 void encore_room_learn (EncoreRoom *self, EncoreTrack *track);
+
+/* encore-room-early.c */
+/* News of TRACK's flight: perhaps it can be heard now. */
+void encore_room_take_progress (EncoreRoom *self, EncoreTrack *track, const EncoreProgress *news);
+/* The current song, from what has come of it. */
+void encore_room_play_early (EncoreRoom *self);
+guint encore_room_start_early (EncoreRoom *self, GError **error); /* Returns: its number */
+/* TRACK was fetched, its fetch has failed.  Returns: FALSE if it does not sound yet. */
+gboolean encore_room_early_fetched (EncoreRoom *self, EncoreTrack *track);
+gboolean encore_room_early_lost (EncoreRoom *self, EncoreTrack *track, const GError *error);
+/* TRACK's fetch has failed.  Returns: FALSE if that is not because it is a stream whose turn is now
+ * and which may be played: it begins then. */
+gboolean encore_room_take_live (EncoreRoom *self, EncoreTrack *track, const GError *error,
+                                EncoreProgressFunc progress, EncoreFetchedFunc done);
+/* The player is at the end of the current song.  Returns: TRUE if it plays again from what came. */
+gboolean encore_room_early_ended (EncoreRoom *self);
+/* The player cannot go on with the current song.  Returns: FALSE if that is a cached one. */
+gboolean encore_room_early_broke (EncoreRoom *self);
 
 /* encore-room-ahead.c */
 /* Gives the player what follows without a gap, and fetches the songs whose turn is near. */

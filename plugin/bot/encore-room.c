@@ -80,12 +80,18 @@ encore_room_finish_current (EncoreRoom *self, const char *why)
     return;
   if (self->song != 0) {
     g_autofree char *text = encore_media_id_to_text (&track->id);
-    g_info ("cleanup: kept %s (%s) because it is cached", text, why);
+    if (track->state == ENCORE_TRACK_READY)
+      g_info ("cleanup: kept %s (%s) because it is cached", text, why);
+    else
+      g_info ("cleanup: nothing to keep of %s (%s): it is not cached%s", text, why,
+              track->waiter != NULL ? " yet" : "");
   }
   self->song = 0;
-  self->hold = FALSE;
+  self->hold = self->buffering = FALSE;
   track->start_ms = 0;
-  if (self->loop == ENCORE_LOOP_QUEUE && track->state == ENCORE_TRACK_READY) {
+  track->is_early = track->early_tried = track->is_live = FALSE;
+  if (self->loop == ENCORE_LOOP_QUEUE &&
+      (track->state == ENCORE_TRACK_READY || track->waiter != NULL)) {
     track->counted = FALSE;
     encore_queue_append (self->queue, track);
   } else {
@@ -131,8 +137,8 @@ tell_passed_over (EncoreRoom *self)
   self->passed_over = 0;
 }
 
-static void
-drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error)
+void
+encore_room_drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *error)
 {
   g_autofree char *sentence = encore_plugin_sentence (self->plugin, error);
   g_autofree char *name = g_strdup (encore_track_get_name (track));
@@ -161,10 +167,10 @@ fail (EncoreRoom *self, EncoreTrack *track, const GError *error)
   if (encore_room_put_off (self, track, error))
     encore_room_look_ahead (self);
   else
-    drop_failed (self, track, error);
+    encore_room_drop_failed (self, track, error);
 }
 
-static void start_current (EncoreRoom *self);
+static void on_progress (const EncoreProgress *progress, gpointer data);
 
 static void
 on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
@@ -174,7 +180,10 @@ on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
 
   track->waiter = NULL;
   if (error != NULL) {
-    fail (self, track, error);
+    if (encore_room_take_live (self, track, error, on_progress, on_fetched))
+      return;
+    if (!encore_room_early_lost (self, track, error))
+      fail (self, track, error);
     encore_room_look_ahead_elsewhere (self);
     return;
   }
@@ -182,8 +191,8 @@ on_fetched (const EncoreFetched *result, const GError *error, gpointer data)
   track->counted = result->fetched;
   track->state = ENCORE_TRACK_READY;
   encore_keeper_touch (self->plugin->keeper, self);
-  if (track == self->current)
-    start_current (self);
+  if (track == self->current && !encore_room_early_fetched (self, track))
+    encore_room_start_current (self);
   else
     encore_room_look_ahead (self);
   encore_room_look_ahead_elsewhere (self);
@@ -194,8 +203,7 @@ on_progress (const EncoreProgress *progress, gpointer data)
 {
   EncoreTrack *track = data;
 
-  if (track->title == NULL && progress->title != NULL)
-    track->title = g_strdup (progress->title);
+  encore_room_take_progress (track->room, track, progress);
 }
 
 void
@@ -244,7 +252,7 @@ on_found (const EncoreFound *found, guint n, const GError *error, gpointer data)
   track->state = ENCORE_TRACK_WAITING;
   encore_keeper_touch (self->plugin->keeper, self);
   if (track == self->current) {
-    start_current (self);
+    encore_room_start_current (self);
     return;
   }
   encore_room_learn (self, track);
@@ -258,6 +266,7 @@ encore_room_search (EncoreRoom *self, EncoreTrack *track)
                                        on_found, track);
 }
 
+/* @handle: (transfer full) (nullable): NULL: from what has come of it. */
 static void
 play_current (EncoreRoom *self, EncoreHandle *handle)
 {
@@ -267,26 +276,34 @@ play_current (EncoreRoom *self, EncoreHandle *handle)
   if (self->paused != paused)
     encore_player_set_paused (self->player, paused);
   self->paused = paused;
-  self->hold = FALSE;
-  self->song = encore_player_play (self->player, &self->current->id, handle,
-                                   self->current->start_ms, &error);
+  self->hold = self->buffering = FALSE;
+  self->song = handle != NULL ? encore_player_play (self->player, &self->current->id, handle,
+                                                    self->current->start_ms, &error)
+                              : encore_room_start_early (self, &error);
   if (self->song == 0) {
-    drop_failed (self, self->current, error);
+    encore_room_drop_failed (self, self->current, error);
     return;
   }
   tell_passed_over (self);
   encore_room_look_ahead (self);
 }
 
-/* The current song's turn has come: the cache is asked before anything else. */
-static void
-start_current (EncoreRoom *self)
+void
+encore_room_play_early (EncoreRoom *self)
+{
+  play_current (self, NULL);
+}
+
+void
+encore_room_start_current (EncoreRoom *self)
 {
   EncoreTrack *track = self->current;
   const gboolean after_fetch = track->state == ENCORE_TRACK_READY;
 
   if (track->waiter != NULL) {
     encore_waiter_urge (track->waiter);
+    if (track->early != NULL && !track->early_tried)
+      play_current (self, NULL);
     return;
   }
   if (track->state == ENCORE_TRACK_SEARCHING) {
@@ -314,7 +331,7 @@ encore_room_advance (EncoreRoom *self)
   encore_room_count_tracks (self);
   set_idle (self, self->current == NULL);
   if (self->current != NULL)
-    start_current (self);
+    encore_room_start_current (self);
   else
     tell_passed_over (self);
   if (self->current == NULL && self->voice != 0)
@@ -332,7 +349,7 @@ on_started (guint song, gint64 sent_us, gpointer data)
   if (song != self->song || track == NULL)
     return;
   g_autofree char *text = encore_media_id_to_text (&track->id);
-  g_autofree char *length = encore_text_duration (track->duration_ms);
+  g_autofree char *length = encore_track_get_length (track);
   if (track->asked_us != 0) {
     char ms[G_ASCII_DTOSTR_BUF_SIZE];
     g_ascii_formatd (ms, sizeof ms, "%.1f", (sent_us - track->asked_us) / 1000.0);
@@ -344,10 +361,11 @@ on_started (guint song, gint64 sent_us, gpointer data)
     say (self, "Playing: %s (%s)", encore_track_get_name (track), length);
   track->announce = FALSE;
   track->asked_us = 0;
-  track->start_ms = 0;
   if (self->voice != 0)
     encore_host_now_playing (self->plugin->host, self->voice, encore_track_get_name (track));
-  remember_played (self, track);
+  if (track->start_ms == 0) /* else it was, when it began */
+    remember_played (self, track);
+  track->start_ms = 0;
 }
 
 static void
@@ -363,10 +381,12 @@ on_ended (guint song, gint64 played_ms, gpointer data)
   self->next_song = 0;
   if (follows != 0 && next == self->current) { /* loop song */
     self->song = follows;
-    self->current->counted = FALSE;
+    self->current->counted = self->current->is_early = FALSE;
     encore_room_look_ahead (self);
     return;
   }
+  if (encore_room_early_ended (self))
+    return;
   encore_room_finish_current (self, "played to its end");
   if (follows == 0) {
     /* what was taken out of the queue when it was in the air already */
@@ -393,7 +413,7 @@ on_failed (guint song, const GError *error, gpointer data)
     self->next_song = 0;
     return;
   }
-  if (song != self->song || self->current == NULL)
+  if (song != self->song || self->current == NULL || encore_room_early_broke (self))
     return;
   g_warning ("play: %s: %s", self->current->id.id, error->message);
   const EncoreMediaId id = self->current->id;
@@ -404,7 +424,16 @@ on_failed (guint song, const GError *error, gpointer data)
   encore_room_advance (self);
 }
 
-static const EncorePlayerEvents PLAYER_EVENTS = {on_started, on_ended, on_failed};
+static void
+on_buffering (guint song, gboolean on, gpointer data)
+{
+  EncoreRoom *self = data;
+
+  if (song == self->song && self->current != NULL)
+    self->buffering = on && self->current->is_early;
+}
+
+static const EncorePlayerEvents PLAYER_EVENTS = {on_started, on_ended, on_failed, on_buffering};
 
 /* [pacer] */
 static EncoreSendResult

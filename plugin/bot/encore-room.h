@@ -3,6 +3,9 @@
  *
  *   IDLE -> PREPARING (the first song is looked for or fetched) -> PLAYING <-> PAUSED -> IDLE
  *
+ * A new song plays as soon as its first bytes are there; PLAYING is BUFFERING while there are not
+ * enough of them, and PREPARING again when they break off.
+ *
  * Control thread only. */
 #pragma once
 
@@ -29,6 +32,9 @@ EncoreQueue *encore_room_get_queue (EncoreRoom *self);
 /* (nullable) what is prepared or sounds; *POSITION_MS (out) (optional). */
 const EncoreTrack *
 encore_room_get_current (EncoreRoom *self, gint64 *position_ms, gboolean *paused);
+
+/* Silent within a song, since its download is slow. */
+gboolean encore_room_is_buffering (EncoreRoom *self);
 
 /* (transfer full) (nullable) the GStreamer pipeline in force, for gst-launch-1.0. */
 char *encore_room_get_pipeline (EncoreRoom *self);

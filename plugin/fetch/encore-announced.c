@@ -293,11 +293,21 @@ sidx_ms (int fd, const Box *sidx)
   return scale > 0 ? MIN (duration * 1000 / scale, G_MAXINT32) : 0;
 }
 
+/* Four printable letters; what is not begins in the middle of something. */
+static gboolean
+is_type (const char *type)
+{
+  for (int i = 0; i < 4; i++)
+    if (type[i] < ' ' || type[i] > '~')
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 mp4_ms (int fd, gint64 size, gint64 *ms, GError **error)
 {
   gint64 offset = 0, indexed_ms = 0;
-  gboolean found = FALSE;
+  gboolean found = FALSE, fragments = FALSE;
   Box box;
 
   while (read_box (fd, offset, size, &box)) {
@@ -309,8 +319,13 @@ mp4_ms (int fd, gint64 size, gint64 *ms, GError **error)
     } else if (strcmp (box.type, "sidx") == 0) {
       indexed_ms += sidx_ms (fd, &box);
     }
+    if (fragments && !is_type (box.type))
+      return damaged (error, "a fragment of the MP4 file is damaged", offset);
+    fragments = fragments || strcmp (box.type, "moof") == 0;
     offset = box.end;
   }
+  if (fragments && offset < size) /* too little for a box: what came of the last fragment */
+    return damaged (error, "a fragment of the MP4 file is cut off", offset);
   *ms = *ms > 0 ? *ms : indexed_ms;
   return found || damaged (error, "the index of the MP4 file is missing", size);
 }

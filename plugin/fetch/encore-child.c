@@ -23,10 +23,13 @@
 #define TERM_PATIENCE_US (2 * G_USEC_PER_SEC)
 
 typedef struct {
-  pid_t pid; /* and process group; 0: reaped */
+  pid_t pid;      /* and process group */
+  pid_t watchman; /* 0: there is none */
   int out, err, life;
   GString *line, *errors;
   EncoreLineFunc func;
+  EncoreBytesFunc bytes; /* (nullable) */
+  GError *refused;       /* by BYTES */
   gpointer data;
   gint64 patience_us; /* until when the next progress must come */
   gint64 stall_us;
@@ -35,54 +38,44 @@ typedef struct {
   gint64 looked_us; /* at the files */
 } Child;
 
-void
-encore_child_set_up (gpointer data)
+/* What the host ignores or blocks would stay so: SIGTERM must reach the child, SIGCHLD tell it. */
+static void
+begin_anew (void)
 {
   struct sigaction usual = {.sa_handler = SIG_DFL};
   sigset_t none;
 
   setsid ();
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-  /* what the host ignores or blocks would stay so: SIGTERM must reach it, SIGCHLD tell it */
   for (int i = 1; i < NSIG; i++)
     sigaction (i, &usual, NULL);
   sigemptyset (&none);
   sigprocmask (SIG_SETMASK, &none, NULL);
 }
 
-typedef struct {
-  const EncoreChildSpec *spec;
-  int life[2]; /* a pipe that nobody writes to: its reader is told when the host is gone */
-} SetUp;
-
-/* PR_SET_PDEATHSIG reaches the program alone: the ffmpeg that it starts would go on without it. So
- * there is one more in its group, which does nothing until the host ends, and then ends the group.
- */
-static void
-leave_watchman (const SetUp *self)
+void
+encore_child_set_up (gpointer data)
 {
-  if (fork () != 0)
-    return;
-  dup2 (self->life[0], STDIN_FILENO);
-  close (STDOUT_FILENO); /* the host reads until the program and what it started have closed them */
-  close (STDERR_FILENO);
-  execl ("/bin/sh", "sh", "-c", "read -r line; kill -KILL 0", NULL);
-  _exit (127);
+  begin_anew ();
+  prctl (PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /* In the child, after fork: only what is async-signal-safe. */
 static void
 set_up (gpointer data)
 {
-  const SetUp *self = data;
-  const EncoreChildSpec *spec = self->spec;
+  const EncoreChildSpec *spec = data;
 
   encore_child_set_up (NULL);
-  leave_watchman (self);
   if (spec->max_file_bytes > 0) {
     const struct rlimit limit = {spec->max_file_bytes, spec->max_file_bytes};
     setrlimit (RLIMIT_FSIZE, &limit);
   }
+}
+
+static void
+set_up_watchman (gpointer data)
+{
+  begin_anew ();
 }
 
 /* A text without "#!" would be given to a shell, line by line. */
@@ -135,6 +128,32 @@ encore_child_find (const char *program, char **envp, GError **error)
   return check_program (found, error) ? g_steal_pointer (&found) : NULL;
 }
 
+/* PR_SET_PDEATHSIG reaches the program alone: the ffmpeg that it starts would go on without it. So
+ * there is one who does nothing until the host ends, and then ends the group.  He is our child, not
+ * the program's: one that it leaves behind would be a zombie of a host that is process 1. */
+static void
+post_watchman (Child *self)
+{
+  char group[16];
+  const char *argv[] = {"/bin/sh", "-c", "read -r line; kill -KILL \"$1\"", "sh", group, NULL};
+  const char *envp[] = {NULL};
+  int life[2]; /* a pipe that nobody writes to: its reader is told when the host is gone */
+  g_autoptr (GError) local = NULL;
+
+  g_snprintf (group, sizeof group, "-%d", (int) self->pid);
+  if (g_unix_open_pipe (life, FD_CLOEXEC, &local)) {
+    g_spawn_async_with_pipes_and_fds ("/", argv, envp,
+                                      G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL |
+                                          G_SPAWN_STDERR_TO_DEV_NULL,
+                                      set_up_watchman, NULL, life[0], -1, -1, NULL, NULL, 0,
+                                      &self->watchman, NULL, NULL, NULL, &local);
+    close (life[0]);
+    self->life = life[1];
+  }
+  if (local != NULL)
+    g_info ("fetch: what process %d starts may survive us: %s", (int) self->pid, local->message);
+}
+
 static gboolean
 spawn (Child *self, const EncoreChildSpec *spec, GError **error)
 {
@@ -146,19 +165,14 @@ spawn (Child *self, const EncoreChildSpec *spec, GError **error)
   g_autofree char **argv =
       g_memdup2 (spec->argv, sizeof (char *) * (g_strv_length (spec->argv) + 1));
   argv[0] = program;
-  SetUp how = {.spec = spec};
-  if (!g_unix_open_pipe (how.life, FD_CLOEXEC, &local)) {
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, local->message);
+  if (!g_spawn_async_with_pipes (spec->cwd, argv, spec->envp, G_SPAWN_DO_NOT_REAP_CHILD, set_up,
+                                 (gpointer) spec, &self->pid, NULL, &self->out, &self->err,
+                                 &local)) {
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s: %s", program, local->message);
     return FALSE;
   }
-  const gboolean ok =
-      g_spawn_async_with_pipes (spec->cwd, argv, spec->envp, G_SPAWN_DO_NOT_REAP_CHILD, set_up,
-                                &how, &self->pid, NULL, &self->out, &self->err, &local);
-  close (how.life[0]);
-  self->life = how.life[1];
-  if (!ok)
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_PROGRAM, "%s: %s", program, local->message);
-  return ok;
+  post_watchman (self);
+  return TRUE;
 }
 
 static void
@@ -185,12 +199,28 @@ take_output (Child *self, const char *bytes, gsize len)
       g_string_append_c (self->line, bytes[i]);
 }
 
+static void
+take_bytes (Child *self, const guint8 *bytes, gsize len)
+{
+  self->patience_us = g_get_monotonic_time () + self->stall_us;
+  if (self->refused == NULL)
+    self->bytes (bytes, len, self->data, &self->refused);
+}
+
+static void
+take_errors (Child *self, const char *text, gsize len)
+{
+  g_string_append_len (self->errors, text, MIN (len, TEXT_MAX - self->errors->len));
+  if (self->bytes != NULL)
+    take_output (self, text, len);
+}
+
 /* Reads what is there.  Returns: FALSE at the end of both pipes. */
 static gboolean
 read_pipes (Child *self)
 {
   GPollFD fds[] = {{self->out, G_IO_IN, 0}, {self->err, G_IO_IN, 0}};
-  char buf[8192];
+  char buf[16384];
 
   g_poll (fds, 2, TICK_MS);
   for (int i = 0; i < 2; i++) {
@@ -198,11 +228,13 @@ read_pipes (Child *self)
     if (*fd < 0 || fds[i].revents == 0)
       continue;
     const gssize n = read (*fd, buf, sizeof buf);
-    self->output_bytes += MAX (n, 0);
-    if (n > 0 && i == 0) {
+    self->output_bytes += i == 0 && self->bytes != NULL ? 0 : MAX (n, 0);
+    if (n > 0 && i == 0 && self->bytes != NULL) {
+      take_bytes (self, (const guint8 *) buf, n);
+    } else if (n > 0 && i == 0) {
       take_output (self, buf, n);
     } else if (n > 0) {
-      g_string_append_len (self->errors, buf, MIN ((gsize) n, TEXT_MAX - self->errors->len));
+      take_errors (self, buf, n);
     } else if (n == 0 || errno != EINTR) {
       close (*fd);
       *fd = -1;
@@ -258,6 +290,8 @@ check_patience (Child *self, const EncoreChildSpec *spec, GCancellable *cancella
                          "the time for a fetch is over");
   else if (now_us > self->patience_us)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE, "no new byte for too long");
+  else if (self->refused != NULL)
+    g_propagate_error (error, g_steal_pointer (&self->refused));
   else if (self->is_vain)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NETWORK,
                          "it asked the site again and again for hardly a byte");
@@ -268,11 +302,18 @@ check_patience (Child *self, const EncoreChildSpec *spec, GCancellable *cancella
 
 /* TRUE when the child is gone, by whomever it was reaped. */
 static gboolean
-is_gone (Child *self)
+is_gone (pid_t child)
 {
-  const pid_t pid = waitpid (self->pid, NULL, WNOHANG);
+  const pid_t pid = waitpid (child, NULL, WNOHANG);
 
-  return pid == self->pid || (pid < 0 && errno == ECHILD && kill (self->pid, 0) < 0);
+  return pid == child || (pid < 0 && errno == ECHILD && kill (child, 0) < 0);
+}
+
+static void
+reap (pid_t child)
+{
+  while (!is_gone (child))
+    g_poll (NULL, 0, 5); /* no descriptor tells of another's child on every kernel we run on */
 }
 
 /* The whole group: yt-dlp leaves its ffmpeg running when only it is told to end. */
@@ -280,14 +321,19 @@ static void
 end_group (Child *self, gboolean wait)
 {
   const gint64 until_us = g_get_monotonic_time () + TERM_PATIENCE_US;
+  gboolean gone;
 
   if (wait)
     kill (-self->pid, SIGTERM);
-  while (!is_gone (self) && g_get_monotonic_time () < until_us)
-    g_poll (NULL, 0, 5); /* no descriptor tells of another's child on every kernel we run on */
-  kill (-self->pid, SIGKILL);
-  while (!is_gone (self))
+  while (!(gone = is_gone (self->pid)) && g_get_monotonic_time () < until_us)
     g_poll (NULL, 0, 5);
+  kill (-self->pid, SIGKILL);
+  if (!gone)
+    reap (self->pid);
+  if (self->watchman == 0)
+    return;
+  kill (self->watchman, SIGKILL);
+  reap (self->watchman);
 }
 
 gboolean
@@ -298,28 +344,28 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
                 .err = -1,
                 .life = -1,
                 .func = line,
+                .bytes = spec->bytes,
                 .data = data,
                 .patience_us = g_get_monotonic_time () + spec->first_ms * 1000,
                 .stall_us = spec->stall_ms * 1000};
   gboolean ok = TRUE;
 
   *err_text = NULL;
-  if (!spawn (&self, spec, error)) {
-    if (self.life >= 0)
-      close (self.life);
+  if (!spawn (&self, spec, error))
     return FALSE;
-  }
   self.line = g_string_new (NULL);
   self.errors = g_string_new (NULL);
   while (ok && read_pipes (&self))
     ok = check_patience (&self, spec, cancellable, error);
   end_group (&self, !ok);
-  close (self.life);
+  if (self.life >= 0)
+    close (self.life);
   if (self.out >= 0)
     close (self.out);
   if (self.err >= 0)
     close (self.err);
   g_string_free (self.line, TRUE);
+  g_clear_error (&self.refused);
   g_autofree char *raw = g_string_free (self.errors, FALSE);
   *err_text = g_utf8_make_valid (raw, -1);
   return ok;

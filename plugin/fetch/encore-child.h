@@ -17,6 +17,8 @@ enum {
 };
 /* One line of standard output, without its end, at most 64 KiB.  Returns: one of the above. */
 typedef int (*EncoreLineFunc) (const char *line, gpointer data);
+/* Some bytes of standard output, each a progress.  Returns: FALSE with ERROR: end it. */
+typedef gboolean (*EncoreBytesFunc) (const guint8 *bytes, gsize len, gpointer data, GError **error);
 
 typedef struct {
   char **argv; /* argv[0] is searched in the PATH of ENVP, not in ours */
@@ -26,6 +28,8 @@ typedef struct {
   gint64 first_ms;       /* the first progress must come within this time */
   gint64 stall_ms;       /* and every other one */
   gint64 deadline_us;    /* of g_get_monotonic_time() */
+  EncoreBytesFunc bytes; /* (nullable): standard output is no text, and has no limit; the lines are
+                            those of standard error.  Same DATA */
 } EncoreChildSpec;
 
 /* encore_child_set_up: a GSpawnChildSetupFunc: a group of its own that dies with the thread which

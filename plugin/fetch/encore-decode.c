@@ -31,8 +31,8 @@ take_sample (GstSample *sample, gpointer data, GError **error)
 }
 
 static gboolean
-decode (const char *path, gboolean strict, GCancellable *cancellable, EncorePcmFunc func,
-        gpointer data, gint64 *frames, GError **error)
+decode (const char *path, EncoreReader *growing, gboolean strict, GCancellable *cancellable,
+        EncorePcmFunc func, gpointer data, gint64 *frames, GError **error)
 {
   Decode self = {func, data, 0};
   const EncorePullSpec spec = {.caps = "audio/x-raw",
@@ -40,6 +40,7 @@ decode (const char *path, gboolean strict, GCancellable *cancellable, EncorePcmF
                                        "audio/x-raw,format=F32LE,rate=48000,channels=2,"
                                        "layout=interleaved",
                                .strict = strict,
+                               .growing = growing,
                                .sample = take_sample,
                                .data = &self};
   EncorePulled pulled;
@@ -54,15 +55,22 @@ decode (const char *path, gboolean strict, GCancellable *cancellable, EncorePcmF
                          "there is no sound in it");
     return FALSE;
   }
-  return encore_whole_check_file (path, self.frames * 1000 / ENCORE_OPUS_RATE_HZ,
-                                  pulled.announced_ns / 1000000, error);
+  return growing != NULL || encore_whole_check_file (path, self.frames * 1000 / ENCORE_OPUS_RATE_HZ,
+                                                     pulled.announced_ns / 1000000, error);
 }
 
 gboolean
 encore_decode (const char *path, GCancellable *cancellable, EncorePcmFunc func, gpointer data,
                gint64 *frames, GError **error)
 {
-  return decode (path, FALSE, cancellable, func, data, frames, error);
+  return decode (path, NULL, FALSE, cancellable, func, data, frames, error);
+}
+
+gboolean
+encore_decode_growing (EncoreReader *growing, GCancellable *cancellable, EncorePcmFunc func,
+                       gpointer data, gint64 *frames, GError **error)
+{
+  return decode (NULL, growing, FALSE, cancellable, func, data, frames, error);
 }
 
 static gboolean
@@ -74,5 +82,5 @@ drop (const float *samples, gsize frames, gpointer data, GError **error)
 gboolean
 encore_decode_check (const char *path, GCancellable *cancellable, gint64 *frames, GError **error)
 {
-  return decode (path, TRUE, cancellable, drop, NULL, frames, error);
+  return decode (path, NULL, TRUE, cancellable, drop, NULL, frames, error);
 }

@@ -5,6 +5,7 @@
 #include <gio/gio.h>
 
 #include "base/encore-error.h"
+#include "store/encore-reader.h"
 
 G_BEGIN_DECLS
 
@@ -19,6 +20,9 @@ typedef gboolean (*EncorePcmFunc) (const float *samples, gsize frames, gpointer 
  * NO_AUDIO, CORRUPT, CANCELLED, and those of FUNC. Threads: any; needs no main loop. */
 gboolean encore_decode (const char *path, GCancellable *cancellable, EncorePcmFunc func,
                         gpointer data, gint64 *frames, GError **error);
+/* encore_decode_growing: the same while it comes; nothing is known of its length. */
+gboolean encore_decode_growing (EncoreReader *growing, GCancellable *cancellable,
+                                EncorePcmFunc func, gpointer data, gint64 *frames, GError **error);
 /* encore_decode_check: the same for its errors and its length only; a packet that the decoder
  * refuses is CORRUPT here, where encore_decode() goes on with the next. */
 gboolean

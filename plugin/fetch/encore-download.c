@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/encore-weblink.h"
+#include "fetch/encore-address.h"
 #include "fetch/encore-partial.h"
 #include "fetch/encore-ytdlp.h"
 
@@ -61,6 +62,7 @@ download_to (const EncoreDownloadSpec *spec, const char *path, EncoreDownload *o
                          .deadline_us = spec->deadline_us,
                          .cancellable = spec->cancellable,
                          .func = on_bytes,
+                         .open_ended = &out->is_open_ended,
                          .data = out};
 
   if (http.fd < 0)
@@ -165,6 +167,33 @@ download_direct (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **e
   return encore_download_by_http (spec, out, error);
 }
 
+/* yt-dlp takes pages of some systems at any host, also of our own network, and it is yt-dlp that
+ * asks there.  What such a page leads to is beyond us.  A name that is not known it may find out
+ * itself. */
+static gboolean
+is_allowed (const EncoreDownloadSpec *spec, GError **error)
+{
+  g_autoptr (GUri) uri = g_uri_parse (spec->url, G_URI_FLAGS_NONE, NULL);
+  g_autoptr (GResolver) resolver = g_resolver_get_default ();
+  struct sockaddr_storage native;
+  gboolean ok = TRUE;
+
+  if (spec->config->allow_private || *spec->config->proxy != '\0' || uri == NULL)
+    return TRUE;
+  GList *addresses =
+      g_resolver_lookup_by_name (resolver, g_uri_get_host (uri), spec->cancellable, NULL);
+  for (GList *link = addresses; link != NULL && ok; link = link->next) {
+    g_autoptr (GSocketAddress) address = g_inet_socket_address_new (link->data, 0);
+    ok = g_socket_address_to_native (address, &native, sizeof native, NULL) &&
+         encore_address_is_public ((struct sockaddr *) &native);
+  }
+  g_resolver_free_addresses (addresses);
+  if (!ok)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
+                 "refused to connect to %s: it is no public address", g_uri_get_host (uri));
+  return ok;
+}
+
 /* By whichever way. */
 static gboolean
 download_any (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error)
@@ -179,6 +208,8 @@ download_any (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **erro
   }
   if (encore_download_is_direct (spec->id))
     return download_direct (spec, out, error);
+  if (spec->url != NULL && !is_allowed (spec, error))
+    return FALSE;
   for (int i = 0; i < RESOLVES && spec->config->download == ENCORE_DOWNLOAD_AUTO; i++) {
     g_autoptr (GError) local = NULL;
     if (!encore_ytdlp_resolve (spec, out, error))

@@ -28,6 +28,7 @@ typedef struct {
   guint requests;    /* of yt-dlp to the site, so far; since the format is known */
   gboolean has_format, is_fragments;
   gboolean is_sound_only; /* no picture in it, whose length would be another */
+  gboolean is_open_ended; /* nobody told how many bytes there are, as encore_http_download() */
   gint64 meta_us;         /* when it had resolved (g_get_monotonic_time) */
   char *growing; /* (nullable): path of the file whose first done_bytes can be read already */
   char *file;    /* (nullable): name of the finished file in the directory */

@@ -147,10 +147,13 @@ encore_encode (const char *path, const EncoreEncodeSpec *spec, EncoreOggWriter *
 
   self->writer = writer;
   self->gain = pow (10, spec->gain_db / 20);
-  gboolean ok = open_coders (self, spec, &lookahead, error) &&
-                encore_ogg_writer_begin (writer, CHANNELS, lookahead, comments, error) &&
-                encore_decode (path, cancellable, encode_block, self, &frames, error);
-  if (ok && frames != spec->frames) {
+  gboolean ok =
+      open_coders (self, spec, &lookahead, error) &&
+      encore_ogg_writer_begin (writer, CHANNELS, lookahead, comments, error) &&
+      (spec->growing != NULL
+           ? encore_decode_growing (spec->growing, cancellable, encode_block, self, &frames, error)
+           : encore_decode (path, cancellable, encode_block, self, &frames, error));
+  if (ok && spec->growing == NULL && frames != spec->frames) {
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
                          "the file changed while it was decoded");
     ok = FALSE;

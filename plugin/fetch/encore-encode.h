@@ -5,14 +5,17 @@
 #include <gio/gio.h>
 
 #include "base/encore-ogg.h"
+#include "store/encore-reader.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
   int bitrate_bps;
   double gain_db;
-  gint64 frames;  /* that the decode must bring */
-  gboolean meter; /* measure what listeners will hear: a decode more */
+  gint64 frames;         /* that the decode must bring */
+  gboolean meter;        /* measure what listeners will hear: a decode more */
+  EncoreReader *growing; /* (nullable): what is read instead of PATH, as it comes; FRAMES is not
+                            known then */
 } EncoreEncodeSpec;
 
 typedef struct {

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/encore-weblink.h"
+#include "fetch/encore-early.h"
 #include "fetch/encore-job.h"
+#include "fetch/encore-live.h"
 #include "fetch/encore-lookup.h"
 #include "fetch/encore-manners.h"
 
@@ -29,6 +31,8 @@ typedef struct {
   gint64 done_bytes, total_bytes;
   char *title;
   gint64 told_us;
+  gint64 duration_ms;
+  EncoreReader *early; /* (nullable) */
 } Flight;
 
 typedef struct {
@@ -46,7 +50,10 @@ struct EncoreFetch {
   GHashTable *links;   /* text -> address, of what is not on YouTube */
   GQueue link_order;   /* its keys, the oldest first */
   GHashTable *flights; /* text -> Flight */
+  gint n_flying;       /* atomic */
   GThreadPool *flight_pool, *search_pool;
+  GThreadPool *live_pool;  /* a thread for each stream: it may last for days */
+  GThreadPool *early_pool; /* (nullable) */
   GCancellable *closing;
 };
 
@@ -104,6 +111,7 @@ news_free (gpointer data)
 
   waiter_unref (news->waiter);
   g_clear_pointer (&news->hits, g_ptr_array_unref);
+  g_clear_pointer (&news->progress.early, encore_reader_unref);
   g_clear_error (&news->error);
   g_free (news->title);
   g_free (news);
@@ -177,10 +185,16 @@ send_fetched (EncoreWaiter *waiter, const EncoreFetched *result, const GError *e
 static EncoreProgress
 progress_of (const Flight *flight)
 {
-  return (EncoreProgress){flight->id,          flight->stage,        flight->done_bytes,
-                          flight->total_bytes, flight->waiters->len, flight->title};
+  return (EncoreProgress){.id = flight->id,
+                          .stage = flight->stage,
+                          .done_bytes = flight->done_bytes,
+                          .total_bytes = flight->total_bytes,
+                          .waiters = flight->waiters->len,
+                          .title = flight->title,
+                          .duration_ms = flight->duration_ms};
 }
 
+/* With the mutex. */
 static void
 send_progress (const Flight *flight, EncoreWaiter *waiter)
 {
@@ -188,6 +202,8 @@ send_progress (const Flight *flight, EncoreWaiter *waiter)
 
   news->progress = progress_of (flight);
   news->progress.title = news->title = g_strdup (flight->title);
+  if (flight->early != NULL)
+    news->progress.early = encore_reader_ref (flight->early);
   send_news (news);
 }
 
@@ -211,6 +227,20 @@ on_progress (EncoreStage stage, gint64 done, gint64 total, const char *title, gp
   g_mutex_unlock (&flight->fetch->mutex);
 }
 
+static void
+on_early (EncoreReader *reader, gint64 duration_ms, gpointer data)
+{
+  Flight *flight = data;
+
+  g_mutex_lock (&flight->fetch->mutex);
+  g_clear_pointer (&flight->early, encore_reader_unref);
+  flight->early = encore_reader_ref (reader);
+  flight->duration_ms = duration_ms;
+  for (guint i = 0; i < flight->waiters->len; i++)
+    send_progress (flight, flight->waiters->pdata[i]);
+  g_mutex_unlock (&flight->fetch->mutex);
+}
+
 /* ---- flights */
 
 static void
@@ -220,6 +250,7 @@ flight_free (gpointer data)
 
   g_ptr_array_unref (self->waiters);
   g_object_unref (self->cancellable);
+  g_clear_pointer (&self->early, encore_reader_unref);
   g_free (self->title);
   g_free (self->text);
   g_free (self);
@@ -285,45 +316,81 @@ encore_fetch_link (EncoreFetch *self, const char *text, EncoreMediaId *out)
 /* ---- flying */
 
 /* Worker: the flight leaves the table before its waiters are told, so that none can join too late.
- */
+ * @error: (nullable) */
 static void
-fly (gpointer data, gpointer user_data)
+land (Flight *flight, const EncoreFetched *result, const GError *error)
 {
-  Flight *flight = data;
-  EncoreFetch *self = user_data;
-  g_autofree char *address = find_address (self, &flight->id);
-  const EncoreJob job = {.cache = self->cache,
-                         .url = address,
-                         .config = self->config,
-                         .http = self->http,
-                         .worker = self->worker,
-                         .id = flight->id,
-                         .cancellable = flight->cancellable,
-                         .progress = on_progress,
-                         .data = flight};
-  EncoreFetched result;
-  g_autoptr (GError) error = NULL;
+  EncoreFetch *self = flight->fetch;
 
-  block_sigpipe ();
-  encore_manners_run (&job, &result, &error);
   g_mutex_lock (&self->mutex);
+  if (error != NULL) /* nobody begins to hear it now */
+    g_clear_pointer (&flight->early, encore_reader_unref);
   for (guint i = 0; i < flight->waiters->len; i++) {
     EncoreWaiter *waiter = flight->waiters->pdata[i];
     waiter->flight = NULL;
-    if (error != NULL) /* what was downloaded for nothing since the last news */
+    if (error != NULL &&
+        flight->done_bytes > 0) /* what was downloaded for nothing since the last news */
       send_progress (flight, waiter);
-    send_fetched (waiter, &result, error);
+    send_fetched (waiter, result, error);
   }
-  if (error == NULL)
-    g_free ((char *) result.title);
   if (g_hash_table_lookup (self->flights, flight->text) == flight)
     g_hash_table_remove (self->flights, flight->text);
   g_mutex_unlock (&self->mutex);
   flight_free (flight);
+  g_atomic_int_add (&self->n_flying, -1);
+}
+
+/* @address: (nullable): outlives it */
+static EncoreJob
+make_job (EncoreFetch *self, Flight *flight, const char *address)
+{
+  return (EncoreJob){.cache = self->cache,
+                     .url = address,
+                     .config = self->config,
+                     .http = self->http,
+                     .worker = self->worker,
+                     .id = flight->id,
+                     .cancellable = flight->cancellable,
+                     .early_pool = self->early_pool,
+                     .progress = on_progress,
+                     .early = on_early,
+                     .data = flight};
+}
+
+static void
+fly (gpointer data, gpointer user_data)
+{
+  Flight *flight = data;
+  g_autofree char *address = find_address (flight->fetch, &flight->id);
+  EncoreJob job = make_job (flight->fetch, flight, address);
+  EncoreFetched result;
+  g_autoptr (GError) error = NULL;
+
+  block_sigpipe ();
+  if (!flight->fetch->config->early)
+    job.early_pool = NULL;
+  encore_manners_run (&job, &result, &error);
+  land (flight, &result, error);
+  if (error == NULL)
+    g_free ((char *) result.title);
+}
+
+static void
+fly_live (gpointer data, gpointer user_data)
+{
+  Flight *flight = data;
+  g_autofree char *address = find_address (flight->fetch, &flight->id);
+  const EncoreJob job = make_job (flight->fetch, flight, address);
+  g_autoptr (GError) error = NULL;
+
+  block_sigpipe ();
+  encore_live_run (&job, &error);
+  g_info ("fetch: live %s: %s", flight->text, error->message);
+  land (flight, NULL, error);
 }
 
 static Flight *
-start_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text)
+start_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text, GThreadPool *pool)
 {
   Flight *flight = g_new0 (Flight, 1);
 
@@ -333,8 +400,27 @@ start_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text)
   flight->cancellable = g_cancellable_new ();
   flight->waiters = g_ptr_array_new_with_free_func (waiter_unref);
   g_hash_table_replace (self->flights, flight->text, flight);
-  g_thread_pool_push (self->flight_pool, flight, NULL);
+  g_atomic_int_inc (&self->n_flying);
+  g_thread_pool_push (pool, flight, NULL);
   return flight;
+}
+
+/* The flight TEXT gets a waiter more; it begins in POOL if there is none. */
+static void
+join_flight (EncoreFetch *self, const EncoreMediaId *id, const char *text, GThreadPool *pool,
+             EncoreWaiter *waiter)
+{
+  g_mutex_lock (&self->mutex);
+  Flight *flight = g_hash_table_lookup (self->flights, text);
+  if (flight == NULL)
+    flight = start_flight (self, id, text, pool);
+  waiter->flight = flight;
+  g_ptr_array_add (flight->waiters, waiter);
+  if (flight->early != NULL)
+    send_progress (flight, waiter);
+  if (flight->waiters->len > 1)
+    g_info ("fetch: join %s waiters=%u", text, flight->waiters->len);
+  g_mutex_unlock (&self->mutex);
 }
 
 EncoreWaiter *
@@ -353,15 +439,21 @@ encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *con
     waiter_unref (waiter); /* the news hold it until it was told */
     return waiter;
   }
-  g_mutex_lock (&self->mutex);
-  Flight *flight = g_hash_table_lookup (self->flights, text);
-  if (flight == NULL)
-    flight = start_flight (self, id, text);
-  waiter->flight = flight;
-  g_ptr_array_add (flight->waiters, waiter);
-  if (flight->waiters->len > 1)
-    g_info ("fetch: join %s waiters=%u", text, flight->waiters->len);
-  g_mutex_unlock (&self->mutex);
+  join_flight (self, id, text, self->flight_pool, waiter);
+  return waiter;
+}
+
+EncoreWaiter *
+encore_fetch_live (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
+                   EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data)
+{
+  EncoreWaiter *waiter = waiter_new (self, context, data);
+  g_autofree char *text = encore_media_id_to_text (id);
+  g_autofree char *key = g_strconcat ("live:", text, NULL);
+
+  waiter->progress = progress;
+  waiter->fetched = done;
+  join_flight (self, id, key, self->live_pool, waiter);
   return waiter;
 }
 
@@ -388,7 +480,8 @@ encore_waiter_leave (EncoreWaiter *waiter)
   if (flight != NULL)
     g_ptr_array_remove_fast (flight->waiters, waiter);
   if (flight != NULL && flight->waiters->len == 0 &&
-      (flight->stage < ENCORE_STAGE_DOWNLOAD || 2 * flight->done_bytes <= flight->total_bytes)) {
+      (flight->stage < ENCORE_STAGE_DOWNLOAD || flight->total_bytes == 0 ||
+       2 * flight->done_bytes <= flight->total_bytes)) {
     /* who asks now gets a flight of his own; it waits for this one's lock */
     g_info ("fetch: cancel %s, nobody waits for it any more", flight->text);
     g_hash_table_remove (self->flights, flight->text);
@@ -430,6 +523,12 @@ encore_fetch_jobs (EncoreFetch *self)
   }
   g_mutex_unlock (&self->mutex);
   return jobs;
+}
+
+guint
+encore_fetch_count (EncoreFetch *self)
+{
+  return g_atomic_int_get (&self->n_flying);
 }
 
 /* ---- searches */
@@ -514,6 +613,9 @@ encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
   self->closing = g_cancellable_new ();
   self->flight_pool = g_thread_pool_new (fly, self, config->jobs, FALSE, NULL);
   self->search_pool = g_thread_pool_new (search, self, 1, FALSE, NULL);
+  self->live_pool = g_thread_pool_new (fly_live, self, -1, FALSE, NULL);
+  if (config->early || config->live)
+    self->early_pool = g_thread_pool_new (encore_early_run, self->closing, -1, FALSE, NULL);
   return self;
 }
 
@@ -533,6 +635,9 @@ encore_fetch_free (EncoreFetch *self)
   g_cancellable_cancel (self->closing);
   g_thread_pool_free (self->flight_pool, FALSE, TRUE);
   g_thread_pool_free (self->search_pool, FALSE, TRUE);
+  g_thread_pool_free (self->live_pool, FALSE, TRUE);
+  if (self->early_pool != NULL)
+    g_thread_pool_free (self->early_pool, FALSE, TRUE);
   g_hash_table_unref (self->flights);
   g_hash_table_unref (self->links);
   g_queue_clear (&self->link_order);

@@ -12,6 +12,7 @@
 #include "base/encore-config.h"
 #include "base/encore-media-id.h"
 #include "store/encore-cache.h"
+#include "store/encore-reader.h"
 
 G_BEGIN_DECLS
 
@@ -31,7 +32,10 @@ typedef struct {
   EncoreStage stage;
   gint64 done_bytes, total_bytes; /* total 0: unknown */
   guint waiters;
-  const char *title; /* (nullable) until the site has told */
+  const char *title;   /* (nullable) until the site has told */
+  gint64 duration_ms;  /* 0: unknown */
+  EncoreReader *early; /* (nullable) the song as Ogg Opus, which grows while it is downloaded: for
+                          all who cannot wait; fails when it breaks off */
 } EncoreProgress;
 
 typedef struct {
@@ -57,8 +61,8 @@ void encore_fetch_free (EncoreFetch *self);
 /* encore_fetch_song: asks for ID.  Asks the cache for a remembered failure first.  While the site
  * is left alone because it refused us, every flight that would ask it ends with THROTTLED; a
  * network that failed is tried once more after 1 to 3 s.
- * @progress: (nullable): at most 4 a second.  Returns: (transfer none): valid until DONE was called
- * or encore_waiter_leave(). */
+ * @progress: (nullable): at most 4 a second, but at once what can be heard early (option early).
+ * Returns: (transfer none): valid until DONE was called or encore_waiter_leave(). */
 EncoreWaiter *
 encore_fetch_song (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
                    EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data);
@@ -100,9 +104,19 @@ void encore_waiter_leave (EncoreWaiter *self);
  * flight. */
 gboolean encore_fetch_cancel (EncoreFetch *self, const EncoreMediaId *id);
 
+/* encore_fetch_live: ID, which was answered with LIVE, as it comes, shared by all who ask for it;
+ * PROGRESS tells what can be heard, nothing is kept.  DONE gets an error always: LIVE when the
+ * stream is over.  Not of `jobs`: a stream holds nobody up.  Only with the option live.
+ * Returns: as encore_fetch_song(). */
+EncoreWaiter *
+encore_fetch_live (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
+                   EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data);
+
 /* encore_fetch_jobs: what is in flight now.  Returns: (transfer container): EncoreProgress, titles
- * owned by the elements. */
+ * owned by the elements, without `early`. */
 GPtrArray *encore_fetch_jobs (EncoreFetch *self);
+/* encore_fetch_count: how many they are; nobody may be waiting for some. */
+guint encore_fetch_count (EncoreFetch *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreFetch, encore_fetch_free)
 

@@ -17,6 +17,7 @@
 #include "fetch/encore-address.h"
 #include "fetch/encore-whole.h"
 
+#define PIECE_MIN_BYTES (64 * 1024)    /* whatever the site likes: each is a request */
 #define PIECE_BYTES (10 * 1024 * 1024) /* what is asked for in larger pieces, sites slow down */
 #define TICK_MS 100
 #define CONNECT_MS 10000
@@ -50,6 +51,7 @@ typedef struct {
   gint64 at, total;                 /* bytes that are good, and of all; 0: unknown */
   gint64 limited_us, limited_bytes; /* since when so many came, for rate_limit */
   gint64 known;                     /* bytes that were in the file at the beginning */
+  gint64 asked_end;                 /* of the piece that was asked for */
   gint64 end;                       /* of this answer's bytes, 0: unknown */
   gint64 heard_us;                  /* when the last byte came, or the request began */
   gboolean judged, wanted;          /* the answer; its body */
@@ -228,12 +230,18 @@ judge_whole (Transfer *self)
   return TRUE;
 }
 
+/* The bytes are looked at, too.  Files in stores of the cloud are often only "binary". */
 static gboolean
 is_media_type (const char *type)
 {
-  return type != NULL && (g_ascii_strncasecmp (type, "audio/", 6) == 0 ||
-                          g_ascii_strncasecmp (type, "video/", 6) == 0 ||
-                          g_ascii_strncasecmp (type, "application/octet-stream", 24) == 0);
+  static const char *const types[] = {
+      "audio/",          "video/",          "application/octet-stream",
+      "application/ogg", "application/mp4", "binary/octet-stream"};
+
+  for (gsize i = 0; type != NULL && i < G_N_ELEMENTS (types); i++)
+    if (g_ascii_strncasecmp (type, types[i], strlen (types[i])) == 0)
+      return TRUE;
+  return FALSE;
 }
 
 /* Before the first byte is kept.  Returns: whether the body is wanted; errors that may go away by
@@ -381,6 +389,8 @@ set_up (Transfer *self, struct curl_slist *headers)
   curl_easy_setopt (easy, CURLOPT_MAXREDIRS, (long) MAX_REDIRECTS);
   curl_easy_setopt (easy, CURLOPT_PROXY,
                     self->config->proxy); /* "": none, whatever the host's is */
+  curl_easy_setopt (easy, CURLOPT_NOPROXY,
+                    ""); /* the host's would lead past ours, to any address */
   curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt (easy, CURLOPT_CONNECTTIMEOUT_MS, (long) CONNECT_MS);
   curl_easy_setopt (easy, CURLOPT_HTTPHEADER, headers);
@@ -424,11 +434,12 @@ ask (Transfer *self)
   gint64 piece = self->spec->media->piece_bytes;
   char range[64];
 
-  piece = piece > 0 ? MIN (piece, PIECE_BYTES) : PIECE_BYTES;
+  piece = piece > 0 ? CLAMP (piece, PIECE_MIN_BYTES, PIECE_BYTES) : PIECE_BYTES;
   if (self->total > 0)
     piece = MIN (piece, self->total - self->at);
+  self->asked_end = self->at + piece;
   g_snprintf (range, sizeof range, "%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT, self->at,
-              self->at + piece - 1);
+              self->asked_end - 1);
   curl_easy_setopt (self->line->easy, CURLOPT_RANGE, range);
   self->judged = self->wanted = self->stalled = FALSE;
   self->end = self->status = 0;
@@ -462,6 +473,8 @@ give_up (Transfer *self, CURLcode result)
     return refuse (self, ENCORE_ERROR_FAILED, "the site led away from http");
   if (self->status >= 300 && result != CURLE_TOO_MANY_REDIRECTS)
     return refuse (self, ENCORE_ERROR_NETWORK, "HTTP Error %ld", self->status);
+  if (result == CURLE_OK)
+    return refuse (self, ENCORE_ERROR_NETWORK, "the site sends hardly a byte at a time");
   return refuse (self, ENCORE_ERROR_NETWORK, "the download broke off: %s",
                  curl_easy_strerror (result));
 }
@@ -471,6 +484,19 @@ is_final (const Transfer *self, CURLcode result)
 {
   return self->error != NULL || *self->refused != '\0' || is_led_away (self, result) ||
          result == CURLE_TOO_MANY_REDIRECTS;
+}
+
+/* Only the end of the connection ends the answer. */
+static gboolean
+is_open_ended (const Transfer *self)
+{
+  struct curl_header *encoding;
+  long version = 0;
+
+  curl_easy_getinfo (self->line->easy, CURLINFO_HTTP_VERSION, &version);
+  return self->total == 0 && version < CURL_HTTP_VERSION_2_0 &&
+         curl_easy_header (self->line->easy, "Transfer-Encoding", 0, CURLH_HEADER, -1, &encoding) !=
+             CURLHE_OK;
 }
 
 static gboolean
@@ -494,7 +520,9 @@ run (Transfer *self)
       break;
     if (is_final (self, result))
       return give_up (self, result);
-    if (self->at > most && result == CURLE_OK) {
+    /* a shorter piece is allowed, but somebody who sends byte by byte would be asked for ever */
+    if (self->at > most && result == CURLE_OK &&
+        (self->total == 0 || self->at >= MIN (self->asked_end, self->total))) {
       tries = 0;
     } else {
       tries = self->at > most ? 1 : tries + 1;
@@ -533,6 +561,8 @@ encore_http_download (EncoreHttp *http, const EncoreHttpSpec *spec, GError **err
   const gboolean ok = take_total (&self, self.total) &&
                       wait_until (&self, monotonic_from_unix (spec->media->available_at_s)) &&
                       run (&self);
+  if (spec->open_ended != NULL)
+    *spec->open_ended = ok && is_open_ended (&self);
   give_line (http, self.line);
   curl_slist_free_all (headers);
   if (!ok)

@@ -28,7 +28,9 @@ typedef struct {
              sends its last bytes */
   gint64 deadline_us; /* of g_get_monotonic_time() */
   GCancellable *cancellable;
-  EncoreHttpFunc func; /* (nullable) */
+  EncoreHttpFunc func;  /* (nullable) */
+  gboolean *open_ended; /* (out) (nullable): nobody told how long it is: the end of the connection,
+                           for whatever reason, is taken for the end of the file */
   gpointer data;
 } EncoreHttpSpec;
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fetch/encore-download.h"
+#include "fetch/encore-early.h"
 #include "fetch/encore-normalise.h"
 #include "fetch/encore-probe.h"
 #include "fetch/encore-whole.h"
@@ -30,6 +31,7 @@ typedef struct {
   gboolean is_named, is_elsewhere;
   gint64 looked_us;
   GError *full; /* (nullable) */
+  EncoreEarly **early;
 } Watch;
 
 /* The site tells its own name for the song: one that somebody has or fetches is not fetched twice.
@@ -63,6 +65,30 @@ watch_room (Watch *watch)
     g_cancellable_cancel (watch->stop);
 }
 
+/* Its first bytes are there: who waits may listen. */
+static void
+watch_early (Watch *watch)
+{
+  const EncoreDownload *answer = watch->answer;
+  const EncoreJob *job = watch->job;
+  g_autoptr (GError) error = NULL;
+
+  if (job->early_pool == NULL || watch->is_elsewhere || !answer->has_meta ||
+      answer->growing == NULL || answer->done_bytes == 0)
+    return;
+  if (*watch->early == NULL) {
+    *watch->early =
+        encore_early_new (job->early_pool, answer->growing, encore_claim_get_dir (watch->claim),
+                          job->config->bitrate_bps, &error);
+    if (*watch->early == NULL)
+      g_debug ("fetch: %s", error->message);
+    else
+      job->early (encore_early_get_reader (*watch->early), answer->duration_ms, job->data);
+  }
+  if (*watch->early != NULL)
+    encore_early_advance (*watch->early, answer->growing, answer->done_bytes);
+}
+
 static void
 on_change (gpointer data)
 {
@@ -72,6 +98,7 @@ on_change (gpointer data)
   watch->job->progress (answer->has_meta ? ENCORE_STAGE_DOWNLOAD : ENCORE_STAGE_RESOLVE,
                         answer->done_bytes, answer->total_bytes, answer->title, watch->job->data);
   watch_name (watch);
+  watch_early (watch);
   watch_room (watch);
 }
 
@@ -84,10 +111,10 @@ pass_on (GCancellable *cancellable, gpointer stop)
 /* *IS_ELSEWHERE: it was not needed. */
 static gboolean
 download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDownload *answer,
-               gboolean *is_elsewhere, GError **error)
+               EncoreEarly **early, gboolean *is_elsewhere, GError **error)
 {
   g_autoptr (GCancellable) stop = g_cancellable_new ();
-  Watch watch = {.job = job, .claim = claim, .answer = answer, .stop = stop};
+  Watch watch = {.job = job, .claim = claim, .answer = answer, .stop = stop, .early = early};
   const char *dir = encore_claim_get_dir (claim);
   g_autofree char *ytdlp_cache =
       g_build_filename (encore_cache_get_dir (job->cache), "ytdlp", NULL);
@@ -125,11 +152,11 @@ download_once (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, Enc
 /* TRUE: ANSWER's file is there, or *HIT: what somebody else fetched under another of its names. */
 static gboolean
 download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDownload *answer,
-          EncoreHandle **hit, GError **error)
+          EncoreEarly **early, EncoreHandle **hit, GError **error)
 {
   gboolean is_elsewhere;
   g_autoptr (GError) local = NULL;
-  const gboolean ok = download_once (job, claim, deadline_us, answer, &is_elsewhere, &local);
+  const gboolean ok = download_once (job, claim, deadline_us, answer, early, &is_elsewhere, &local);
 
   if (is_elsewhere) {
     g_autofree char *stem = encore_media_id_to_stem (&answer->id);
@@ -140,12 +167,26 @@ download (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreDo
     if (local == NULL) { /* he gave up: it is ours now */
       encore_download_clear (answer);
       *answer = (EncoreDownload){0};
-      return download_once (job, claim, deadline_us, answer, &is_elsewhere, error);
+      return download_once (job, claim, deadline_us, answer, early, &is_elsewhere, error);
     }
   }
   if (local != NULL)
     g_propagate_error (error, g_steal_pointer (&local));
   return ok && !is_elsewhere;
+}
+
+/* Where the connection ended the file may have, too, or not: somebody must have told its length.
+ * Ogg and WAV files were found to be whole. */
+static gboolean
+tells_its_end (const guint8 *head, gint64 container_ms, const EncoreDownload *answer,
+               GError **error)
+{
+  if (!answer->is_open_ended || answer->duration_ms > 0 || container_ms > 0 ||
+      memcmp (head, "OggS", 4) == 0 || memcmp (head, "RIFF", 4) == 0)
+    return TRUE;
+  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+                       "neither the site nor the file tells where it ends");
+  return FALSE;
 }
 
 /* Size as announced, the beginning of a media file, and no part of its container missing. */
@@ -154,7 +195,7 @@ check_open (int fd, const EncoreDownload *answer, gint64 *bytes, gint64 *contain
             GError **error)
 {
   struct stat st = {0};
-  guint8 head[16];
+  guint8 head[16] = {0};
   gssize n = -1;
 
   if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
@@ -170,7 +211,8 @@ check_open (int fd, const EncoreDownload *answer, gint64 *bytes, gint64 *contain
   else if (!encore_whole_has_magic (head, n))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the site sent no media file");
   else
-    return encore_announced_ms (fd, container_ms, error);
+    return encore_announced_ms (fd, container_ms, error) &&
+           tells_its_end (head, *container_ms, answer, error);
   return FALSE;
 }
 
@@ -278,8 +320,8 @@ take_hit (const EncoreJob *job, EncoreHandle *hit, EncoreFetched *out)
 
 /* With the claim held: download, verify, normalise, publish. */
 static gboolean
-fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetched *out,
-       GError **error)
+fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreEarly **early,
+       EncoreFetched *out, GError **error)
 {
   g_auto (EncoreDownload) answer = {0};
   const char *dir = encore_claim_get_dir (claim);
@@ -292,7 +334,7 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   if (!encore_cache_room_for (job->cache, MIN (job->config->max_bytes, ROOM_BYTES), error))
     return FALSE;
   job->progress (ENCORE_STAGE_RESOLVE, 0, 0, NULL, job->data);
-  if (!download (job, claim, deadline_us, &answer, &hit, error))
+  if (!download (job, claim, deadline_us, &answer, early, &hit, error))
     return FALSE;
   if (hit != NULL) {
     take_hit (job, hit, out);
@@ -305,6 +347,8 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
   g_autofree char *stem = encore_media_id_to_stem (&answer.id);
   if (!check_download (path, &answer, &out->bytes, &container_ms, error))
     return FALSE;
+  if (*early != NULL)
+    encore_early_complete (*early, path);
   job->progress (ENCORE_STAGE_NORMALISE, out->bytes, out->bytes, answer.title, job->data);
   if (!normalise (job, &answer, dir, stem, container_ms, &normalised, error))
     return FALSE;
@@ -325,7 +369,6 @@ fetch (const EncoreJob *job, EncoreClaim *claim, gint64 deadline_us, EncoreFetch
 gboolean
 encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
 {
-  const gint64 deadline_us = g_get_monotonic_time () + job->config->fetch_timeout_ms * 1000;
   g_autofree char *stem = encore_media_id_to_stem (&job->id);
   g_autofree char *text = encore_media_id_to_text (&job->id);
   g_autoptr (EncoreHandle) hit = NULL;
@@ -333,14 +376,17 @@ encore_job_run (const EncoreJob *job, EncoreFetched *out, GError **error)
 
   memset (out, 0, sizeof *out);
   g_autoptr (EncoreClaim) claim =
-      encore_cache_claim (job->cache, stem, deadline_us, job->cancellable, &hit, &local);
+      encore_cache_claim (job->cache, stem, job->deadline_us, job->cancellable, &hit, &local);
   if (hit != NULL) {
     take_hit (job, hit, out);
     g_info ("fetch: %s is in the cache by now", text);
     return TRUE;
   }
-  if (claim != NULL && fetch (job, claim, deadline_us, out, &local))
+  g_autoptr (EncoreEarly) early = NULL;
+  if (claim != NULL && fetch (job, claim, job->deadline_us, &early, out, &local))
     return TRUE;
+  if (early != NULL)
+    encore_early_fail (early, local);
   if (claim != NULL && local->domain == ENCORE_ERROR)
     encore_claim_fail (claim, local->code, local->message);
   g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s: ", text);

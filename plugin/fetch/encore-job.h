@@ -14,10 +14,14 @@ typedef struct {
   EncoreHttp *http;
   EncoreWorker *worker; /* (nullable) */
   EncoreMediaId id;
-  const char *url; /* (nullable): of what is not on YouTube */
+  const char *url;    /* (nullable): of what is not on YouTube */
+  gint64 deadline_us; /* of g_get_monotonic_time() */
   GCancellable *cancellable;
+  GThreadPool *early_pool; /* (nullable): of encore_early_run(); NULL: not heard early */
   /* told on the worker's thread; TITLE (nullable) */
   void (*progress) (EncoreStage stage, gint64 done, gint64 total, const char *title, gpointer data);
+  /* told once, if at all: what can be heard of it already, on the worker's thread */
+  void (*early) (EncoreReader *reader, gint64 duration_ms, gpointer data);
   gpointer data;
 } EncoreJob;
 

@@ -3,8 +3,11 @@
 #include "config.h"
 #include "fetch/encore-manners.h"
 
+#include <string.h>
+
 #include "store/encore-notes.h"
 
+#define YOUTUBE "youtube"
 #define TRIES_MAX 2
 #define AGAIN_MIN_MS 1000
 #define AGAIN_MAX_MS 3000
@@ -116,22 +119,42 @@ is_cached (const EncoreJob *job)
   return encore_cache_info (job->cache, stem, &info, NULL);
 }
 
+/* The back-off and min_interval are for YouTube: the owner of another server has not refused us,
+ * and his answer does not tell that YouTube takes us back. */
+static gboolean
+may_ask (const EncoreJob *job, GError **error)
+{
+  return strcmp (job->id.source, YOUTUBE) != 0 || is_cached (job) ||
+         encore_manners_may_ask (job->cache, job->config, job->cancellable, error);
+}
+
+static void
+note (const EncoreJob *job, const GError *error)
+{
+  if (strcmp (job->id.source, YOUTUBE) == 0)
+    encore_manners_note (job->cache, error);
+}
+
 gboolean
 encore_manners_run (const EncoreJob *job, EncoreFetched *out, GError **error)
 {
-  const gint64 began_us = g_get_monotonic_time ();
+  EncoreJob timed = *job;
+  gint64 began_us = 0;
 
   for (guint tries = 1;; tries++) {
     g_autoptr (GError) local = NULL;
-    if (!is_cached (job) &&
-        !encore_manners_may_ask (job->cache, job->config, job->cancellable, &local)) {
+    if (!may_ask (job, &local)) {
       g_autofree char *text = encore_media_id_to_text (&job->id);
       g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s: ", text);
       return FALSE;
     }
-    const gboolean ok = encore_job_run (job, out, &local);
+    if (tries == 1) { /* what we waited for our turn is not the fetch's */
+      began_us = g_get_monotonic_time ();
+      timed.deadline_us = began_us + job->config->fetch_timeout_ms * 1000;
+    }
+    const gboolean ok = encore_job_run (&timed, out, &local);
     if (!ok || out->fetched)
-      encore_manners_note (job->cache, local);
+      note (job, local);
     if (ok)
       return TRUE;
     if (!encore_manners_again (job->config, tries, began_us, job->cancellable, local)) {

@@ -20,8 +20,9 @@ void encore_manners_note (EncoreCache *cache, const GError *error);
 gboolean encore_manners_again (const EncoreConfig *config, guint tries, gint64 began_us,
                                GCancellable *cancellable, const GError *error);
 
-/* encore_manners_run: encore_job_run() with all of the above; a song that is in the cache by now
- * needs none of it. */
+/* encore_manners_run: encore_job_run() with all of the above, both tries within fetch_timeout; a
+ * song that is in the cache by now needs none of it, and one that is not on YouTube only the other
+ * try. The DEADLINE_US of JOB is not used. */
 gboolean encore_manners_run (const EncoreJob *job, EncoreFetched *out, GError **error);
 
 G_END_DECLS

@@ -158,7 +158,10 @@ encode (const Work *work, gboolean meter, EncoreNormalised *out, double *peak_db
 {
   g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, (gpointer) work);
   g_auto (GStrv) comments = all_comments (work->comments, out);
-  const EncoreEncodeSpec spec = {work->options->bitrate_bps, out->gain_db, work->frames, meter};
+  const EncoreEncodeSpec spec = {.bitrate_bps = work->options->bitrate_bps,
+                                 .gain_db = out->gain_db,
+                                 .frames = work->frames,
+                                 .meter = meter};
   EncoreEncoded encoded;
 
   if (!start_over (work, error) ||
@@ -195,7 +198,8 @@ remux (const Work *work, EncoreNormalised *out, GError **error)
 {
   g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, (gpointer) work);
   EncoreNormalised kept = *out;
-  const EncoreRemuxSpec spec = {work->frames, work->options->bitrate_bps / 2 * 3};
+  const EncoreRemuxSpec spec = {.frames = work->frames,
+                                .max_bitrate_bps = work->options->bitrate_bps / 2 * 3};
   const char *why;
 
   kept.gain_db = 0;

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * filesrc ! decodebin ! TAIL ! appsink, pulled by the caller's thread. */
+ * filesrc ! decodebin ! TAIL ! appsink, pulled by the caller's thread.  A growing file goes through
+ * an appsrc, whose thread waits for the bytes. */
 #include "config.h"
 #include "fetch/encore-pull.h"
 
 #include <gst/app/gstappsink.h>
+#include <gst/app/gstappsrc.h>
 #include <gst/pbutils/pbutils.h>
 
 #define PULL_NS (100 * GST_MSECOND)
 #define IDLE_TICKS 10 /* of PULL_NS without any thread that could bring something */
 #define STUCK_US (30 * G_USEC_PER_SEC)
+#define FEED_BYTES 65536
 
 typedef struct {
   GstElement *pipeline, *sink;
-  gint n_pads;   /* atomic: pads with sound that came */
-  char *missing; /* (nullable) decoder that is not installed */
+  EncoreReader *growing; /* (nullable) */
+  gint64 fed_bytes;      /* appsrc's thread only */
+  gint stop;             /* atomic: its wait is over */
+  gint n_pads;           /* atomic: pads with sound that came */
+  char *missing;         /* (nullable) decoder that is not installed */
 } Pull;
 
 /* [streaming] Other pads stay unlinked: what they carry is dropped. */
@@ -40,13 +46,44 @@ on_element_added (GstBin *bin, GstBin *parent, GstElement *element, gpointer dat
     g_object_set (element, "max-errors", 0, NULL);
 }
 
+/* [appsrc] What there is, or, when nothing is, what comes next. */
+static void
+on_need_data (GstAppSrc *src, guint unused, gpointer data)
+{
+  Pull *self = data;
+  g_autofree guint8 *bytes = g_malloc (FEED_BYTES);
+  gssize n = 0;
+
+  if (encore_reader_wait (self->growing, self->fed_bytes, &self->stop))
+    n = encore_reader_read (self->growing, self->fed_bytes, bytes, FEED_BYTES, NULL);
+  if (n <= 0) {
+    gst_app_src_end_of_stream (src);
+    return;
+  }
+  self->fed_bytes += n;
+  gst_app_src_push_buffer (src, gst_buffer_new_wrapped (g_steal_pointer (&bytes), n));
+}
+
+static void
+set_source (Pull *self, const char *path)
+{
+  g_autoptr (GstElement) source = gst_bin_get_by_name (GST_BIN (self->pipeline), "source");
+
+  if (self->growing == NULL) {
+    g_object_set (source, "location", path, NULL);
+    return;
+  }
+  const GstAppSrcCallbacks callbacks = {.need_data = on_need_data};
+  gst_app_src_set_callbacks (GST_APP_SRC (source), (GstAppSrcCallbacks *) &callbacks, self, NULL);
+}
+
 static gboolean
 build (Pull *self, const char *path, const EncorePullSpec *spec, GError **error)
 {
   g_autofree char *line =
-      g_strdup_printf ("filesrc name=file ! decodebin name=decode expose-all-streams=false "
+      g_strdup_printf ("%s name=source ! decodebin name=decode expose-all-streams=false "
                        "%s ! appsink name=sink sync=false max-buffers=32",
-                       spec->tail);
+                       self->growing != NULL ? "appsrc" : "filesrc", spec->tail);
   g_autoptr (GstCaps) caps = gst_caps_from_string (spec->caps);
 
   self->pipeline = gst_parse_launch (line, error);
@@ -54,10 +91,9 @@ build (Pull *self, const char *path, const EncorePullSpec *spec, GError **error)
     g_prefix_error (error, "a GStreamer plugin of the base set is missing: ");
     return FALSE;
   }
-  g_autoptr (GstElement) file = gst_bin_get_by_name (GST_BIN (self->pipeline), "file");
   g_autoptr (GstElement) decode = gst_bin_get_by_name (GST_BIN (self->pipeline), "decode");
   self->sink = gst_bin_get_by_name (GST_BIN (self->pipeline), "sink");
-  g_object_set (file, "location", path, NULL);
+  set_source (self, path);
   g_object_set (decode, "caps", caps, NULL);
   g_signal_connect (decode, "pad-added", G_CALLBACK (on_pad_added), self);
   if (spec->strict)
@@ -68,6 +104,9 @@ build (Pull *self, const char *path, const EncorePullSpec *spec, GError **error)
 static void
 take_down (Pull *self)
 {
+  g_atomic_int_set (&self->stop, TRUE);
+  if (self->growing != NULL)
+    encore_reader_wake (self->growing);
   if (self->pipeline != NULL)
     gst_element_set_state (self->pipeline, GST_STATE_NULL);
   g_clear_pointer (&self->sink, gst_object_unref);
@@ -140,10 +179,18 @@ is_idle (Pull *self)
   return !running;
 }
 
+static gboolean
+is_growing (Pull *self)
+{
+  return self->growing != NULL && !encore_reader_has_music (self->growing, G_MAXINT64);
+}
+
 /* Nothing came for PULL_NS.  Returns: FALSE when nothing will. */
 static gboolean
 check_life (Pull *self, gint64 silent_us, guint *idle_ticks, GError **error)
 {
+  if (is_growing (self))
+    return TRUE;
   *idle_ticks = is_idle (self) ? *idle_ticks + 1 : 0;
   if (*idle_ticks >= IDLE_TICKS)
     explain (self, NULL, error);
@@ -180,7 +227,7 @@ pull_all (Pull *self, const EncorePullSpec *spec, GCancellable *cancellable, GEr
     if (!check_bus (self, error))
       return FALSE;
     if (ended)
-      return TRUE;
+      return self->growing == NULL || encore_reader_check (self->growing, G_MAXINT64, error);
     if (!check_life (self, g_get_monotonic_time () - alive_us, &idle_ticks, error))
       return FALSE;
   }
@@ -190,7 +237,7 @@ gboolean
 encore_pull (const char *path, const EncorePullSpec *spec, GCancellable *cancellable,
              EncorePulled *out, GError **error)
 {
-  Pull self = {0};
+  Pull self = {.growing = spec->growing};
 
   *out = (EncorePulled){0, 0};
   if (!gst_init_check (NULL, NULL, error))

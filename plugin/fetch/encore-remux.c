@@ -142,7 +142,7 @@ begin (Remux *self, const GstCaps *caps, GError **error)
   if (head[16] != 0 || head[17] != 0)
     return unfit (self, "its header asks for a gain", error);
   const guint pre_skip = head[10] | head[11] << 8;
-  self->needed = self->spec->frames + pre_skip;
+  self->needed = self->spec->growing != NULL ? G_MAXINT64 : self->spec->frames + pre_skip;
   self->begun = TRUE;
   return encore_ogg_writer_begin (self->writer, CHANNELS, pre_skip, self->comments, error);
 }
@@ -171,6 +171,8 @@ finish (Remux *self, const EncorePulled *pulled, GError **error)
 {
   const gint64 written = self->written * ENCORE_PACKET_SAMPLES;
 
+  if (self->spec->growing != NULL && self->written > 0)
+    return encore_ogg_writer_end (self->writer, -1, error);
   if (pulled->n_pads != 1)
     return unfit (self, "it has more than one sound", error);
   if (!self->begun || written < self->needed || self->available - self->needed >= TRIMMED_MAX)
@@ -193,6 +195,7 @@ encore_remux (const char *path, const EncoreRemuxSpec *spec, EncoreOggWriter *wr
   /* another sound beside the Opus must show, so it is decoded, too */
   const EncorePullSpec pull = {.caps = "audio/x-opus; audio/x-raw",
                                .tail = "identity name=tail",
+                               .growing = spec->growing,
                                .sample = take_sample,
                                .data = &self};
   EncorePulled pulled;

@@ -5,6 +5,7 @@
 #include <gio/gio.h>
 
 #include "base/encore-ogg.h"
+#include "store/encore-reader.h"
 
 G_BEGIN_DECLS
 
@@ -15,8 +16,10 @@ typedef enum {
 } EncoreRemuxResult;
 
 typedef struct {
-  gint64 frames;       /* that a decode brought, without pre-skip and end trimming */
-  int max_bitrate_bps; /* on the average */
+  gint64 frames;         /* that a decode brought, without pre-skip and end trimming */
+  int max_bitrate_bps;   /* on the average */
+  EncoreReader *growing; /* (nullable): what is read instead of PATH, as it comes; neither length
+                            nor bitrate is known then, and all packets are written */
 } EncoreRemuxSpec;
 
 /* encore_remux: the packets of PATH's only sound, if that is stereo Opus (channel mapping family 0)

@@ -11,7 +11,7 @@
 
 #include "base/encore-ogg.h"
 
-#define TOLERANCE_MS 2000
+#define TOLERANCE_MS 1500  /* sites tell whole seconds */
 #define TOLERANCE_SHARE 50 /* 2 % */
 #define TOLERANCE_BYTES 32768
 #define HEAD_BYTES 64
@@ -28,9 +28,17 @@ encore_whole_has_magic (const guint8 *head, gsize len)
                 {0, "ID3"},
                 {0, "fLaC"},
                 {0, "RIFF"},
+                /* MPEG audio: MP3 with and without CRC, at all rates; ADTS */
                 {0, "\xff\xfb"},
+                {0, "\xff\xfa"},
                 {0, "\xff\xf3"},
-                {0, "\xff\xf1"}};
+                {0, "\xff\xf2"},
+                {0, "\xff\xe3"},
+                {0, "\xff\xe2"},
+                {0, "\xff\xf1"},
+                {0, "\xff\xf0"},
+                {0, "\xff\xf9"},
+                {0, "\xff\xf8"}};
 
   for (gsize i = 0; i < G_N_ELEMENTS (magics); i++) {
     const gsize n = strlen (magics[i].bytes);

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 gboolean encore_whole_has_magic (const guint8 *head, gsize len);
 
 /* encore_whole_check_duration: DECODED_MS against what somebody ANNOUNCED (0: nobody did): 2 % may
- * be missing or too much, and 2 s always.  Errors: CORRUPT. */
+ * be missing or too much, and 1.5 s always.  Errors: CORRUPT. */
 gboolean encore_whole_check_duration (gint64 decoded_ms, gint64 announced_ms, GError **error);
 
 /* encore_whole_check_file: what the container of PATH says of itself: CRC and sequence of every Ogg

@@ -84,6 +84,22 @@ take_id (EncoreDownload *self, JsonObject *info)
   return TRUE;
 }
 
+/* yt-dlp appends " 2026-11-26 07:31" to the title of a stream. */
+static void
+cut_date (char *title)
+{
+  static const char form[] = " 0000-00-00 00:00";
+  const gsize len = strlen (title), n = sizeof form - 1;
+
+  if (len <= n)
+    return;
+  char *date = title + len - n;
+  for (gsize i = 0; i < n; i++)
+    if (form[i] == '0' ? !g_ascii_isdigit (date[i]) : date[i] != form[i])
+      return;
+  *date = '\0';
+}
+
 static void
 take_meta (EncoreDownload *self, JsonObject *info)
 {
@@ -96,6 +112,8 @@ take_meta (EncoreDownload *self, JsonObject *info)
       encore_ytdlp_clean (artist != NULL ? artist : get_text (info, "channel"), TITLE_MAX);
   self->duration_ms = get_number (info, "duration", 1000);
   self->live_status = g_strdup (get_text (info, "live_status"));
+  if (g_strcmp0 (self->live_status, "is_live") == 0)
+    cut_date (self->title);
   self->meta_us = g_get_monotonic_time ();
 }
 
@@ -250,8 +268,24 @@ static const struct {
     {"expected", ENCORE_ERROR_NETWORK}, /* "Downloaded N bytes, expected M bytes" */
 };
 
+/* TEXT is "error: [site] ID: what went wrong", and what was asked for, which people choose, may
+ * have any of the words above in it.  Returns: (transfer none): what went wrong. */
+static const char *
+find_reason (const char *text, const char *asked)
+{
+  g_autofree char *lower = g_utf8_strdown (asked, -1);
+  const char *reason = g_str_has_prefix (text, "error: [") ? strstr (text, "] ") : NULL;
+  const char *end = reason != NULL ? strstr (reason, ": ") : NULL;
+  const char *found = *lower != '\0' ? strstr (text, lower) : NULL;
+
+  if (found == NULL)
+    return end != NULL ? end : text;
+  found += strlen (lower);
+  return end != NULL ? MAX (end, found) : found;
+}
+
 EncoreError
-encore_ytdlp_classify (const char *err_text, char **message)
+encore_ytdlp_classify (const char *err_text, const char *asked, char **message)
 {
   g_auto (GStrv) lines = g_strsplit (err_text, "\n", -1);
   const char *last = err_text;
@@ -261,8 +295,9 @@ encore_ytdlp_classify (const char *err_text, char **message)
       last = *line;
   g_autofree char *lower = g_utf8_strdown (last, -1);
   *message = encore_ytdlp_clean (last, TITLE_MAX);
+  const char *reason = find_reason (lower, asked);
   for (gsize i = 0; i < G_N_ELEMENTS (CLASSES); i++)
-    if (strstr (lower, CLASSES[i].text) != NULL)
+    if (strstr (reason, CLASSES[i].text) != NULL)
       return CLASSES[i].code;
   return ENCORE_ERROR_FAILED;
 }
@@ -276,10 +311,10 @@ encore_ytdlp_says_error (const char *err_text)
 }
 
 void
-encore_ytdlp_set_failure (const char *err_text, GError **error)
+encore_ytdlp_set_failure (const char *err_text, const char *asked, GError **error)
 {
   g_autofree char *message = NULL;
-  const EncoreError code = encore_ytdlp_classify (err_text, &message);
+  const EncoreError code = encore_ytdlp_classify (err_text, asked, &message);
 
   /* whatever it is, it is not yt-dlp */
   if (*message == '\0')

@@ -11,6 +11,11 @@
 #include "fetch/encore-sandbox.h"
 
 #define WORDS_MAX 200
+#define STREAM_OUTPUT \
+  "ffmpeg_o:-map 0:a:0 -c:a copy -f matroska -cluster_time_limit 500 -flush_packets 1"
+#define META \
+  "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration," \
+  "live_status,extractor_key,webpage_url})j}"
 #define YOUTUBE "youtube"
 /* Sites that yt-dlp knows by name: the generic extractor would ask any address at all. */
 #define OTHER_SITES "default,-generic,-youtube.*"
@@ -86,9 +91,7 @@ add_choice (GPtrArray *argv, const EncoreConfig *config, const char *ytdlp_cache
                        config->max_duration_ms / 1000);
 
   add (argv, "--ignore-config", "--cache-dir", ytdlp_cache, "--use-extractors", extractors,
-       "--no-playlist", "--playlist-items", "1", "--quiet", "--no-color", "--print",
-       "pre_process:{\"event\":\"meta\",\"info\":%(.{id,title,uploader,channel,duration,"
-       "live_status,extractor_key,webpage_url})j}",
+       "--no-playlist", "--playlist-items", "1", "--quiet", "--no-color", "--print", META,
        "--match-filters", filter, "--format", "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b", NULL);
 }
 
@@ -132,11 +135,11 @@ encore_ytdlp_make_environment (const EncoreConfig *config, const char *home)
   return g_environ_setenv (envp, "XDG_CONFIG_HOME", home, TRUE);
 }
 
-/* @ytdlp_cache: (nullable) */
+/* @ytdlp_cache: (nullable).  @bytes: (nullable) */
 static gboolean
 run (const EncoreConfig *config, GPtrArray *argv, const char *dir, const char *ytdlp_cache,
-     gint64 deadline_us, GCancellable *cancellable, EncoreLineFunc line, gpointer data,
-     char **err_text, GError **error)
+     gint64 deadline_us, GCancellable *cancellable, EncoreBytesFunc bytes, EncoreLineFunc line,
+     gpointer data, char **err_text, GError **error)
 {
   g_autofree char *home = g_build_filename (dir, "home", NULL);
   g_auto (GStrv) envp = encore_ytdlp_make_environment (config, home);
@@ -149,7 +152,8 @@ run (const EncoreConfig *config, GPtrArray *argv, const char *dir, const char *y
   const EncoreChildSpec spec = {.argv = wrapped,
                                 .envp = envp,
                                 .cwd = dir,
-                                .max_file_bytes = config->max_bytes,
+                                .bytes = bytes,
+                                .max_file_bytes = bytes == NULL ? config->max_bytes : 0,
                                 .first_ms = config->resolve_timeout_ms,
                                 .stall_ms = config->stall_ms,
                                 .deadline_us = deadline_us};
@@ -174,14 +178,17 @@ encore_ytdlp_make_resolve_argv (const EncoreConfig *config, const char *ytdlp_ca
 
 /* No "done" line although it ended: refused by our own filter, or an error.  ERROR is not NULL. */
 static void
-explain (const EncoreConfig *config, const EncoreDownload *out, const char *err_text,
+explain (const EncoreDownloadSpec *spec, const EncoreDownload *out, const char *err_text,
          GError **error)
 {
+  const EncoreConfig *config = spec->config;
+  const char *asked = spec->url != NULL ? spec->url : "";
+
   if (out->file != NULL)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
                          "the site answered with an id that is none");
   else if (!out->has_meta || encore_ytdlp_says_error (err_text))
-    encore_ytdlp_set_failure (err_text, error);
+    encore_ytdlp_set_failure (err_text, asked, error);
   else if (g_strcmp0 (out->live_status, "is_upcoming") == 0)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_UPCOMING, "not out yet");
   else if (g_strcmp0 (out->live_status, "is_live") == 0 ||
@@ -192,7 +199,7 @@ explain (const EncoreConfig *config, const EncoreDownload *out, const char *err_
   else if (out->announced_bytes > config->max_bytes)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_TOO_BIG, "larger than max_bytes");
   else
-    encore_ytdlp_set_failure (err_text, error);
+    encore_ytdlp_set_failure (err_text, asked, error);
   /* the song is there, only its address was refused */
   if (out->has_format && g_error_matches (*error, ENCORE_ERROR, ENCORE_ERROR_GONE))
     (*error)->code = ENCORE_ERROR_FORBIDDEN;
@@ -233,8 +240,40 @@ run_song (const EncoreDownloadSpec *spec, gboolean fetch, EncoreDownload *out,
     return FALSE;
   add (argv, "--", url, NULL);
   g_ptr_array_add (argv, NULL);
-  return run (config, argv, spec->dir, spec->ytdlp_cache, spec->deadline_us, cancellable, line,
-              data, err_text, error);
+  return run (config, argv, spec->dir, spec->ytdlp_cache, spec->deadline_us, cancellable, NULL,
+              line, data, err_text, error);
+}
+
+gboolean
+encore_ytdlp_stream (const EncoreDownloadSpec *spec, EncoreBytesFunc bytes, EncoreDownload *out,
+                     GError **error)
+{
+  const EncoreConfig *config = spec->config;
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *url =
+      spec->url != NULL ? g_strdup (spec->url) : encore_media_id_to_url (spec->id);
+  g_autofree char *home = g_build_filename (spec->dir, "home", NULL);
+  g_autofree char *err_text = NULL;
+
+  clear (out);
+  g_mkdir (home, 0700);
+  add (argv, config->ytdlp, "--ignore-config", "--cache-dir", spec->ytdlp_cache, "--use-extractors",
+       spec->url != NULL ? OTHER_SITES : YOUTUBE, "--no-playlist", "--playlist-items", "1",
+       "--quiet", "--no-color", "--no-simulate", "--print", META, "--format",
+       "ba[acodec=opus]/ba[acodec^=mp4a]/ba/b[height<=480]/w/b", "--downloader", "ffmpeg",
+       "--downloader-args", STREAM_OUTPUT, "--output", "-", NULL);
+  add_network (argv, config);
+  if (!add_cookies (argv, config, home, error) || !add_extra (argv, config, error))
+    return FALSE;
+  add (argv, "--", url, NULL);
+  g_ptr_array_add (argv, NULL);
+  if (!run (config, argv, spec->dir, spec->ytdlp_cache, spec->deadline_us, spec->cancellable, bytes,
+            encore_ytdlp_take_line, out, &err_text, error))
+    return FALSE;
+  if (!encore_ytdlp_says_error (err_text))
+    return TRUE;
+  encore_ytdlp_set_failure (err_text, spec->url != NULL ? spec->url : "", error);
+  return FALSE;
 }
 
 gboolean
@@ -250,7 +289,7 @@ encore_download_by_ytdlp (const EncoreDownloadSpec *spec, EncoreDownload *out, G
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
                          "yt-dlp told no id that is one for what it downloaded");
   else
-    explain (spec->config, out, err_text, error);
+    explain (spec, out, err_text, error);
   return FALSE;
 }
 
@@ -343,16 +382,16 @@ encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GErro
     out->media.plain = FALSE;
     return TRUE;
   }
-  explain (spec->config, out, err_text, error);
+  explain (spec, out, err_text, error);
   return FALSE;
 }
 
 /* ---- search and playlist */
 
-/* One flat request.  TARGET is ours: "ytsearchN:" and words, or an address. */
+/* One flat request.  TARGET is ours: "ytsearchN:" and what was ASKED, or an address with it. */
 static GPtrArray *
 ask_flat (const EncoreConfig *config, const char *extractors, guint limit, const char *target,
-          const char *dir, GCancellable *cancellable, GError **error)
+          const char *asked, const char *dir, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) hits = g_ptr_array_new_with_free_func (encore_hit_free);
@@ -370,13 +409,13 @@ ask_flat (const EncoreConfig *config, const char *extractors, guint limit, const
     return NULL;
   add (argv, "--", target, NULL);
   g_ptr_array_add (argv, NULL);
-  if (!run (config, argv, dir, NULL, deadline_us, cancellable, encore_ytdlp_take_hit, hits,
+  if (!run (config, argv, dir, NULL, deadline_us, cancellable, NULL, encore_ytdlp_take_hit, hits,
             &err_text, error))
     return NULL;
   if (hits->len > 0)
     return g_steal_pointer (&hits);
   if (encore_ytdlp_says_error (err_text))
-    encore_ytdlp_set_failure (err_text, error);
+    encore_ytdlp_set_failure (err_text, asked, error);
   else
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND, "nothing was found");
   return NULL;
@@ -389,7 +428,7 @@ encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit,
   g_autofree char *clean = encore_ytdlp_clean (words, WORDS_MAX);
   g_autofree char *query = g_strdup_printf ("ytsearch%u:%s", limit, clean);
 
-  return ask_flat (config, "youtube:search,youtube", limit, query, dir, cancellable, error);
+  return ask_flat (config, "youtube:search,youtube", limit, query, clean, dir, cancellable, error);
 }
 
 GPtrArray *
@@ -398,6 +437,6 @@ encore_ytdlp_list (const EncoreConfig *config, const char *list_id, guint limit,
 {
   g_autofree char *url = g_strconcat ("https://www.youtube.com/playlist?list=", list_id, NULL);
 
-  return ask_flat (config, "youtube:tab,youtube:playlist,youtube", limit, url, dir, cancellable,
-                   error);
+  return ask_flat (config, "youtube:tab,youtube:playlist,youtube", limit, url, list_id, dir,
+                   cancellable, error);
 }

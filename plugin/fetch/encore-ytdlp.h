@@ -2,6 +2,7 @@
  * yt-dlp: its arguments, its answers, its errors.  Private to fetch. */
 #pragma once
 
+#include "fetch/encore-child.h"
 #include "fetch/encore-download.h"
 
 G_BEGIN_DECLS
@@ -11,16 +12,23 @@ G_BEGIN_DECLS
 int encore_ytdlp_take_line (const char *line, gpointer data);
 
 /* encore_ytdlp_classify: the code for what yt-dlp wrote to standard error, and its last ERROR line
- * without control characters, cut. */
-EncoreError encore_ytdlp_classify (const char *err_text, char **message);
+ * without control characters, cut.  @asked: the words or the address that it was asked for: people
+ * choose them, so they tell nothing; nor does an id. */
+EncoreError encore_ytdlp_classify (const char *err_text, const char *asked, char **message);
 
 /* encore_ytdlp_says_error: warnings are none. */
 gboolean encore_ytdlp_says_error (const char *err_text);
 /* encore_ytdlp_set_failure: what encore_ytdlp_classify() makes of it; NO_PROGRAM if it is empty. */
-void encore_ytdlp_set_failure (const char *err_text, GError **error);
+void encore_ytdlp_set_failure (const char *err_text, const char *asked, GError **error);
 
 /* encore_ytdlp_resolve: what the song is and where its bytes are; nothing is downloaded. */
 gboolean encore_ytdlp_resolve (const EncoreDownloadSpec *spec, EncoreDownload *out, GError **error);
+
+/* encore_ytdlp_stream: a live stream, its sound as Matroska, to BYTES until it ends, or CANCELLABLE
+ * does it.  OUT gets its title.  Needs ffmpeg in ytdlp_path.  DATA: OUT.  Errors: as of a download;
+ * NETWORK when it stalls. */
+gboolean encore_ytdlp_stream (const EncoreDownloadSpec *spec, EncoreBytesFunc bytes,
+                              EncoreDownload *out, GError **error);
 
 /* encore_ytdlp_make_resolve_argv: of encore_ytdlp_resolve(), without the program, "--" and the
  * address.  HOME gets a copy of the cookies.  Returns: (transfer full); NULL with CONFIG. */

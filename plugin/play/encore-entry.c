@@ -18,6 +18,20 @@ encore_entry_new (const EncoreMediaId *id, EncoreHandle *handle, GError **error)
 }
 
 EncoreEntry *
+encore_entry_new_growing (const EncoreMediaId *id, EncoreReader *reader, const char *title,
+                          gint64 duration_ms)
+{
+  EncoreEntry *self = g_new0 (EncoreEntry, 1);
+
+  self->id = *id;
+  self->title = g_strdup (title != NULL ? title : "");
+  self->artist = g_strdup ("");
+  self->duration_ms = duration_ms;
+  self->reader = encore_reader_ref (reader);
+  return self;
+}
+
+EncoreEntry *
 encore_entry_open (const char *uri, const char *cache_dir, GError **error)
 {
   EncoreMediaId id;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What an element plays: the bytes of one cached song and what is known of it. */
+ * What an element plays: the bytes of one song, cached or on its way there, and what is known of
+ * it. */
 #pragma once
 
 #include "base/encore-media-id.h"
-#include "play/encore-reader.h"
+#include "store/encore-reader.h"
 
 G_BEGIN_DECLS
 
@@ -16,6 +17,11 @@ typedef struct {
 
 /* encore_entry_new: a hit.  @handle: (transfer full), on failure too.  Errors: STORE. */
 EncoreEntry *encore_entry_new (const EncoreMediaId *id, EncoreHandle *handle, GError **error);
+
+/* encore_entry_new_growing: what is being downloaded.  @reader: (transfer none): Ogg Opus.
+ * @title: (nullable). */
+EncoreEntry *encore_entry_new_growing (const EncoreMediaId *id, EncoreReader *reader,
+                                       const char *title, gint64 duration_ms);
 
 /* encore_entry_open: outside a bot: looks URI ("encore://youtube/ID", untrusted) up in the cache at
  * CACHE_DIR, which is only read: nothing is fetched, counted or repaired.

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "play/encore-gain.h"
 
+#include <math.h>
 #include <opus.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 #define PACKET_BYTES 4000
 #define COMPLEXITY 5
 #define BITRATE_BPS 128000
+#define PACKETS_PER_S (ENCORE_OPUS_RATE_HZ / ENCORE_PACKET_SAMPLES)
+#define FLOOR \
+  0.001 /* -60 dB: a slope begins and ends there, since silence is infinitely far away */
 
 typedef struct {
   OpusDecoder *decoder;
@@ -30,6 +34,7 @@ typedef struct {
 
 struct EncoreGain {
   _Atomic double wanted;
+  _Atomic double slope;             /* dB per packet at most; 0: no limit */
   GByteArray *recent[WARM_PACKETS]; /* the packets that came in last; a ring, its memory kept */
   guint n_recent;                   /* ever growing */
   GQueue out;                       /* GBytes */
@@ -108,6 +113,24 @@ void
 encore_gain_set (EncoreGain *self, double linear)
 {
   atomic_store (&self->wanted, CLAMP (linear, 0.0, ENCORE_GAIN_MAX));
+}
+
+void
+encore_gain_set_slope (EncoreGain *self, double db_per_s)
+{
+  atomic_store (&self->slope, MAX (db_per_s, 0.0) / PACKETS_PER_S);
+}
+
+/* Where the gain is at the end of a packet that begins at NOW. */
+static double
+approach (EncoreGain *self, double now)
+{
+  const double wanted = atomic_load (&self->wanted), slope = atomic_load (&self->slope);
+  const double factor = pow (10, slope / 20), from = MAX (now, FLOOR);
+
+  if (slope == 0.0 || (wanted < FLOOR && now <= FLOOR))
+    return wanted;
+  return CLAMP (wanted, from / factor, from * factor);
 }
 
 /* The packet that came I packets ago; 0 is the newest. */
@@ -249,7 +272,7 @@ encore_gain_push (EncoreGain *self, const guint8 *packet, gsize len, GError **er
   if (!decode (self->coder, packet, len, error))
     return FALSE;
   while (self->coder->n >= ENCORE_PACKET_SAMPLES)
-    emit (self, encode (self->coder, wanted));
+    emit (self, encode (self->coder, approach (self, self->coder->now)));
   self->held = TRUE;
   remember (self, packet, len);
   if (wanted == 1.0 && self->coder->now == 1.0 && self->coder->to_warm == 0)
@@ -269,7 +292,7 @@ encore_gain_finish (EncoreGain *self)
   memset (coder->pcm + coder->n * CHANNELS, 0, missing * CHANNELS * sizeof (float));
   coder->n += missing;
   coder->to_warm = 0;
-  emit (self, encode (coder, atomic_load (&self->wanted)));
+  emit (self, encode (coder, approach (self, coder->now)));
   self->held = FALSE;
   g_clear_pointer (&self->coder, coder_free);
 }

@@ -16,7 +16,7 @@
 
 G_BEGIN_DECLS
 
-#define ENCORE_GAIN_MAX 1.5
+#define ENCORE_GAIN_MAX 16.0 /* 24 dB: what a quiet song may need */
 
 typedef struct EncoreGain EncoreGain;
 
@@ -27,6 +27,8 @@ void encore_gain_reset (EncoreGain *self);
 
 /* encore_gain_set: LINEAR from 0 to ENCORE_GAIN_MAX, from the next packet on. */
 void encore_gain_set (EncoreGain *self, double linear);
+/* encore_gain_set_slope: from now on it moves by DB_PER_S at most; 0: all in one packet. */
+void encore_gain_set_slope (EncoreGain *self, double db_per_s);
 /* encore_gain_pass: TRUE: PACKET passes as it is, and is remembered for the day the gain changes;
  * FALSE: it must go through push(). */
 gboolean encore_gain_pass (EncoreGain *self, const guint8 *packet, gsize len);

@@ -5,11 +5,13 @@
 #include "play/encore-pipeline.h"
 
 #include <gst/gst.h>
+#include <math.h>
 #include <string.h>
 
 #include "play/elements/gstencore.h"
 #include "play/elements/gstencoretrack.h"
 #include "play/elements/gstencorevoicesink.h"
+#include "play/encore-gain.h"
 
 static GstBus *bus; /* set once by init, kept like everything that GStreamer keeps */
 
@@ -108,6 +110,14 @@ EncoreFillResult
 encore_pipeline_fill (EncorePipeline *self, guint n, GError **error)
 {
   return gst_encore_track_fill (GST_ENCORE_TRACK (self->track), n, error);
+}
+
+void
+encore_pipeline_move_gain (EncorePipeline *self, double gain_db, double db_per_s)
+{
+  const double volume = MIN (pow (10, gain_db / 20), ENCORE_GAIN_MAX);
+
+  g_object_set (self->pack, "slope", db_per_s, "volume", volume, NULL);
 }
 
 /* ---- for people */

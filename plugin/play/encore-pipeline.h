@@ -26,6 +26,10 @@ void encore_pipeline_stop (EncorePipeline *self);
 /* [worker] Up to N packets. */
 EncoreFillResult encore_pipeline_fill (EncorePipeline *self, guint n, GError **error);
 
+/* encore_pipeline_move_gain: the volume of the pack moves to GAIN_DB, at most so fast.
+ * Threads: any. */
+void encore_pipeline_move_gain (EncorePipeline *self, double gain_db, double db_per_s);
+
 /* encore_pipeline_describe: (transfer full): the line, with every property that is not at its
  * default, for a shell.  It plays from the cache in CACHE_DIR, in time. */
 char *encore_pipeline_describe (EncorePipeline *self, const char *cache_dir);

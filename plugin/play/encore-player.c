@@ -14,10 +14,15 @@
 #include "play/encore-pipeline.h"
 #include "play/encore-voice.h"
 
+#define BUFFER_NS (2 * GST_SECOND)
+#define GAIN_DB_PER_S 0.5
+
 /* One song on its way to the ring; shared by the producer that fills and the player that tells. */
 typedef struct {
   EncorePipeline *pipeline;
-  char *text; /* the id, for the log */
+  EncoreReader *reader;
+  gint64 end_ns; /* buffering: of the music that must be there to go on; 0: not buffering */
+  char *text;    /* the id, for the log */
 } Song;
 
 struct EncorePlayer {
@@ -39,8 +44,19 @@ song_free (gpointer data)
     encore_pipeline_stop (self->pipeline); /* the player may keep it to tell what it was */
     encore_pipeline_unref (self->pipeline);
   }
+  encore_reader_unref (self->reader);
   g_free (self->text);
   g_free (self);
+}
+
+/* [worker] The ring ran dry: a source that is a little too slow must not stop and go all the time.
+ */
+static void
+begin_buffering (Song *self, gint64 heard_ns)
+{
+  self->end_ns = heard_ns + BUFFER_NS;
+  g_info ("play: %s: buffering at %" G_GINT64_FORMAT " ms, its download is slow", self->text,
+          heard_ns / 1000000);
 }
 
 /* [worker] */
@@ -49,25 +65,30 @@ fill (EncoreProducer *producer, guint n, gpointer data)
 {
   Song *self = data;
   g_autoptr (GError) error = NULL;
-  const EncoreFillResult result = encore_pipeline_fill (self->pipeline, n, &error);
+  gint64 heard_ns;
 
+  if (self->end_ns != 0 && !encore_reader_has_music (self->reader, self->end_ns))
+    return ENCORE_FILL_WAIT;
+  self->end_ns = 0;
+  const EncoreFillResult result = encore_pipeline_fill (self->pipeline, n, &error);
   if (result == ENCORE_FILL_FAILED)
     g_warning ("play: %s: %s", self->text, error->message);
+  else if (result == ENCORE_FILL_WAIT && encore_producer_is_dry (producer, &heard_ns))
+    begin_buffering (self, heard_ns);
   return result;
 }
 
-/* *PIPELINE (out) (transfer full). */
+/* @entry: (transfer full) (nullable): NULL with ERROR.  *PIPELINE (out) (transfer full). */
 static EncoreProducer *
-make_producer (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle, gint64 start_ms,
-               EncorePipeline **pipeline, GError **error)
+make_producer (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, EncorePipeline **pipeline,
+               GError **error)
 {
-  EncoreEntry *entry = encore_entry_new (id, handle, error);
-
   if (entry == NULL)
     return NULL;
   Song *song = g_new0 (Song, 1);
   g_autoptr (EncoreProducer) producer = encore_producer_new (fill, song, song_free);
-  song->text = encore_media_id_to_text (id);
+  song->text = encore_media_id_to_text (&entry->id);
+  song->reader = encore_reader_ref (entry->reader);
   song->pipeline = encore_pipeline_new (entry, start_ms * 1000000, producer,
                                         encore_voice_get_name (self->voice), error);
   if (song->pipeline == NULL)
@@ -98,6 +119,9 @@ take_event (EncorePlayer *self, const EncoreVoiceEvent *event)
       replace (&self->pipeline, g_steal_pointer (&self->next_pipeline));
     }
     self->events.ended (event->song, event->end_ns / 1000000, self->data);
+  } else if (event->kind == ENCORE_VOICE_DRY || event->kind == ENCORE_VOICE_FLOWS) {
+    if (self->events.buffering != NULL)
+      self->events.buffering (event->song, event->kind == ENCORE_VOICE_DRY, self->data);
   } else {
     g_autoptr (GError) error =
         g_error_new_literal (ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "the cached file is damaged");
@@ -166,13 +190,12 @@ encore_player_free (EncorePlayer *self)
 
 /* ---- what the room does */
 
-guint
-encore_player_play (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
-                    gint64 start_ms, GError **error)
+/* @entry: (transfer full) (nullable): NULL with ERROR. */
+static guint
+play (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, GError **error)
 {
   EncorePipeline *pipeline = NULL;
-  g_autoptr (EncoreProducer) producer =
-      make_producer (self, id, handle, start_ms, &pipeline, error);
+  g_autoptr (EncoreProducer) producer = make_producer (self, entry, start_ms, &pipeline, error);
 
   if (producer == NULL)
     return 0;
@@ -184,12 +207,35 @@ encore_player_play (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *h
 }
 
 guint
+encore_player_play (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
+                    gint64 start_ms, GError **error)
+{
+  return play (self, encore_entry_new (id, handle, error), start_ms, error);
+}
+
+guint
+encore_player_play_growing (EncorePlayer *self, const EncoreMediaId *id, EncoreReader *reader,
+                            const char *title, gint64 duration_ms, gint64 start_ms, GError **error)
+{
+  return play (self, encore_entry_new_growing (id, reader, title, duration_ms), start_ms, error);
+}
+
+void
+encore_player_move_gain (EncorePlayer *self, double gain_db)
+{
+  if (self->pipeline != NULL)
+    encore_pipeline_move_gain (self->pipeline, gain_db, GAIN_DB_PER_S);
+}
+
+guint
 encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
                         GError **error)
 {
   g_autoptr (EncorePipeline) pipeline = NULL;
   g_autoptr (EncoreProducer) producer =
-      handle != NULL ? make_producer (self, id, handle, 0, &pipeline, error) : NULL;
+      handle != NULL
+          ? make_producer (self, encore_entry_new (id, handle, error), 0, &pipeline, error)
+          : NULL;
   guint number = 0;
 
   if (handle != NULL && producer == NULL)

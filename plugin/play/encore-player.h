@@ -11,6 +11,7 @@
 
 #include "base/encore-media-id.h"
 #include "store/encore-cache.h"
+#include "store/encore-reader.h"
 
 G_BEGIN_DECLS
 
@@ -53,6 +54,9 @@ typedef struct {
   void (*ended) (guint song, gint64 played_ms, gpointer data);
   /* It broke; the room lives.  No ended() follows.  ERROR: CORRUPT, STORE, FAILED. */
   void (*failed) (guint song, const GError *error, gpointer data);
+  /* (nullable) Its packets ran out: silence, until enough of a growing song is there (ON FALSE) or
+   * it ends.  A machine that stood still is told, too. */
+  void (*buffering) (guint song, gboolean on, gpointer data);
 } EncorePlayerEvents;
 
 EncorePlayer *encore_player_new (EncoreVoice *voice, GMainContext *context,
@@ -64,13 +68,22 @@ void encore_player_free (EncorePlayer *self);
  * @handle: (transfer full).  Returns: the song's number, 0 with ERROR. */
 guint encore_player_play (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
                           gint64 start_ms, GError **error);
+/* encore_player_play_growing: the same for a song that is on its way into the cache.
+ * @reader: (transfer none): its Ogg Opus.  @title: (nullable).  Where its packets run out it goes
+ * on when about 2 s of it are there, or all. */
+guint
+encore_player_play_growing (EncorePlayer *self, const EncoreMediaId *id, EncoreReader *reader,
+                            const char *title, gint64 duration_ms, gint64 start_ms, GError **error);
+/* encore_player_move_gain: the song in the air gets louder or softer by GAIN_DB, so slowly (0.5 dB
+ * a second) that nobody notices. */
+void encore_player_move_gain (EncorePlayer *self, double gain_db);
 /* encore_player_set_next: what follows without a gap; replaces an earlier next.  @handle: (transfer
  * full) (nullable): NULL takes it back.  Returns: the song's number; 0: taken back, or with ERROR.
  */
 guint encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
                               GError **error);
-/* encore_player_get_song: the number of the song in the air, or about to be; 0: none.  Within ended()
- * it is the one that goes on by itself, even if it was taken back too late. */
+/* encore_player_get_song: the number of the song in the air, or about to be; 0: none.  Within
+ * ended() it is the one that goes on by itself, even if it was taken back too late. */
 guint encore_player_get_song (EncorePlayer *self);
 /* encore_player_stop: five frames of silence, then nothing.  No event for the song. */
 void encore_player_stop (EncorePlayer *self);

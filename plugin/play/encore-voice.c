@@ -17,6 +17,7 @@
 #define FILL_THREADS 2
 #define LATE_US 20000
 #define N_EVENTS 16 /* at most five are on the way: one song follows another, no third */
+#define N_NOTICES 8 /* more that may be lost: DRY and FLOWS, when control is late */
 
 /* Songs FROM and up to END, not included. */
 #define REVOKED(from, end) ((guint64) (from) << 32 | (end))
@@ -68,6 +69,7 @@ struct EncoreVoice {
   _Atomic gint64 air_end_ns;
   GFunc wake;
   gpointer wake_data;
+  gboolean dry; /* told that it is */
   EncoreVoiceEvent events[N_EVENTS];
   _Atomic guint event_head, event_tail;
 };
@@ -148,6 +150,17 @@ encore_producer_push (EncoreProducer *self, const guint8 *packet, gsize len, gin
   return ENCORE_PUSH_OK;
 }
 
+gboolean
+encore_producer_is_dry (EncoreProducer *self, gint64 *heard_ns)
+{
+  EncoreVoice *voice = self->voice;
+
+  if (encore_ring_used (&voice->ring) > 0 || atomic_load (&voice->air_song) != self->song)
+    return FALSE;
+  *heard_ns = atomic_load (&voice->air_end_ns);
+  return TRUE;
+}
+
 /* ---- filling, on a worker */
 
 static EncoreProducer *
@@ -186,6 +199,8 @@ fill_some (EncoreVoice *self, EncoreProducer *producer)
     advance (self, producer);
     return TRUE;
   }
+  if (result == ENCORE_FILL_WAIT) /* it asks again while it is awake */
+    encore_pacer_kick (self->playout->pacer, &self->paced);
   if (result == ENCORE_FILL_MORE || result == ENCORE_FILL_WAIT)
     return FALSE;
   EncoreSlotKind kind = result == ENCORE_FILL_END ? ENCORE_SLOT_END : ENCORE_SLOT_FAILED;
@@ -225,6 +240,19 @@ post_event (EncoreVoice *self, int kind, guint song, gint64 end_ns)
   event->end_ns = end_ns;
   atomic_store (&self->event_tail, tail + 1);
   self->wake (NULL, self->wake_data);
+}
+
+/* Once a dry spell. */
+static void
+notice (EncoreVoice *self, gboolean dry)
+{
+  const guint waiting = atomic_load (&self->event_tail) - atomic_load (&self->event_head);
+
+  if (self->dry == dry || waiting >= N_NOTICES)
+    return;
+  self->dry = dry;
+  post_event (self, dry ? ENCORE_VOICE_DRY : ENCORE_VOICE_FLOWS, atomic_load (&self->air_song),
+              atomic_load (&self->air_end_ns));
 }
 
 static gint64
@@ -282,6 +310,7 @@ send_packet (EncoreVoice *self, const EncoreSlot *packet, guint64 slot, gint64 l
   self->silence_left = SILENCE_FRAMES;
   if (is_first)
     post_event (self, ENCORE_VOICE_STARTED, packet->song, packet->end_ns);
+  notice (self, FALSE);
   encore_ring_drop (&self->ring);
   skim (self); /* so that the end is told when the last packet was taken */
 }
@@ -305,8 +334,10 @@ tick_locked (EncoreVoice *self, guint64 slot, gint64 late_us)
   if (packet != NULL && !paused) {
     send_packet (self, packet, slot, late_us);
   } else if (self->speaking) {
-    if (!paused && self->in_song && self->silence_left == SILENCE_FRAMES)
+    if (!paused && self->in_song && self->silence_left == SILENCE_FRAMES) {
       atomic_fetch_add (&self->counters.underruns, 1); /* once a dry spell */
+      notice (self, TRUE);
+    }
     send_silence (self, slot);
   }
 }
@@ -396,7 +427,7 @@ encore_voice_play (EncoreVoice *self, EncoreProducer *producer)
   atomic_store (&self->first, ++self->last_song);
   while (encore_ring_peek (&self->ring) != NULL)
     encore_ring_drop (&self->ring);
-  self->in_song = FALSE;
+  self->in_song = self->dry = FALSE;
   mine = adopt (self, producer);
   g_mutex_unlock (&self->out);
   set_producers (self, mine);

@@ -34,6 +34,10 @@ void encore_producer_unref (EncoreProducer *self);
 EncorePushResult
 encore_producer_push (EncoreProducer *self, const guint8 *packet, gsize len, gint64 end_ns);
 
+/* encore_producer_is_dry: [worker] within FILL: it has begun, and nothing of it is left in the
+ * ring: silence follows.  *HEARD_NS (out): in the song, the end of what was sent. */
+gboolean encore_producer_is_dry (EncoreProducer *self, gint64 *heard_ns);
+
 /* encore_voice_play: now; everything else is forgotten.  @producer: (transfer none) (nullable):
  * NULL for silence.  Returns: its number, 0 for silence. */
 guint encore_voice_play (EncoreVoice *self, EncoreProducer *producer);
@@ -50,7 +54,13 @@ void encore_voice_quiesce (EncoreVoice *self);
 gint64 encore_voice_get_position_ns (EncoreVoice *self, guint *song);
 
 typedef struct {
-  enum { ENCORE_VOICE_STARTED, ENCORE_VOICE_ENDED, ENCORE_VOICE_FAILED } kind;
+  enum {
+    ENCORE_VOICE_STARTED,
+    ENCORE_VOICE_ENDED,
+    ENCORE_VOICE_FAILED,
+    ENCORE_VOICE_DRY,   /* silence within a song */
+    ENCORE_VOICE_FLOWS, /* over */
+  } kind;
   guint song;
   gint64 time_us; /* monotonic, of the packet */
   gint64 end_ns;  /* in the song, of its last packet sent */

@@ -14,6 +14,7 @@
 
 #define WEEK_S (7 * 24 * 3600)
 #define NEW_NAME ENCORE_BACKUP_NAME "-new"
+#define NEW_JOURNAL NEW_NAME "-journal" /* of SQLite, while it writes the copy */
 
 static gboolean
 fail (GError **error, const char *what)
@@ -55,6 +56,28 @@ put_in_place (int dirfd, GError **error)
          (fsync (dirfd) == 0 || fail (error, "cannot sync the directory"));
 }
 
+static void
+remove_new (int dirfd)
+{
+  unlinkat (dirfd, NEW_NAME, 0);
+  unlinkat (dirfd, NEW_JOURNAL, 0);
+}
+
+void
+encore_backup_recover (EncoreCache *self)
+{
+  const int dirfd = self->layout->dirfd;
+
+  if (faccessat (dirfd, NEW_NAME, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+      faccessat (dirfd, NEW_JOURNAL, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+    return;
+  const int lock = encore_locks_try_backup (self->locks);
+  if (lock < 0)
+    return; /* somebody is at work */
+  remove_new (dirfd);
+  close (lock);
+}
+
 gboolean
 encore_backup_make (EncoreCache *self, GError **error)
 {
@@ -66,10 +89,10 @@ encore_backup_make (EncoreCache *self, GError **error)
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_BUSY, "somebody else makes the copy");
     return FALSE;
   }
-  unlinkat (dirfd, NEW_NAME, 0); /* of somebody who died over it */
+  remove_new (dirfd); /* of somebody who died over it */
   const gboolean ok = copy_into (self, path, error) && put_in_place (dirfd, error);
   if (!ok)
-    unlinkat (dirfd, NEW_NAME, 0);
+    remove_new (dirfd);
   close (lock);
   return ok;
 }

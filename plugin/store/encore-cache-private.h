@@ -140,6 +140,8 @@ gboolean encore_rebuild_fill (EncoreDb *db, gpointer data, GError **error);
 
 /* encore-backup.c */
 #define ENCORE_BACKUP_NAME "encore.db.bak"
+/* encore_backup_recover: what was begun by somebody who died is removed. */
+void encore_backup_recover (EncoreCache *self);
 /* A copy of the database, if the last one is a week old and nobody else makes one. */
 void encore_backup_if_due (EncoreCache *self);
 gboolean encore_backup_make (EncoreCache *self, GError **error);

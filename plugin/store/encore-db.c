@@ -31,6 +31,14 @@ is_damage (int code)
   return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 }
 
+/* The same of a statement of ours that needs nothing but a sound file: of the format of a schema
+ * that it does not know SQLite says no more than that. */
+static gboolean
+proves_damage (int code)
+{
+  return is_damage (code) || (code & 0xff) == SQLITE_ERROR;
+}
+
 /* Not believed now, a dying disk says the same of a sound database; but looked into at the next
  * open. */
 static void
@@ -260,7 +268,7 @@ encore_db_is_sound (sqlite3 *db, gboolean thorough, gboolean *proven)
     wrong = !ok;
   }
   sqlite3_finalize (stmt);
-  *proven = (wrong || is_damage (code)) && can_be_read (sqlite3_db_filename (db, "main"));
+  *proven = (wrong || proves_damage (code)) && can_be_read (sqlite3_db_filename (db, "main"));
   return ok;
 }
 
@@ -314,7 +322,7 @@ look_into (sqlite3 *db, const char *path, Check check, int code)
   gboolean proven;
 
   if (db == NULL)
-    return is_damage (code) && can_be_read (path) ? FOUND_DAMAGED : FOUND_UNREADABLE;
+    return proves_damage (code) && can_be_read (path) ? FOUND_DAMAGED : FOUND_UNREADABLE;
   if (!encore_db_is_sound (db, check == CHECK_THOROUGHLY, &proven))
     return proven ? FOUND_DAMAGED : FOUND_UNREADABLE;
   const EncoreSchemaState state = encore_schema_judge (db, check == CHECK_THOROUGHLY);

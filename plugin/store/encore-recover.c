@@ -103,6 +103,8 @@ encore_work_finish (const EncoreWork *work)
 {
   finish_rows (work);
   finish_tmp (work);
+  if (!work->dry)
+    encore_backup_recover (work->cache);
 }
 
 void

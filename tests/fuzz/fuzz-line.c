@@ -39,7 +39,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   MUST (answer.duration_ms >= 0 && answer.announced_bytes >= 0);
   MUST (answer.done_bytes >= 0 && answer.total_bytes >= 0);
   MUST (answer.file == NULL || strchr (answer.file, '/') == NULL || strcmp (answer.file, "/") == 0);
-  const EncoreError code = encore_ytdlp_classify (err, &message);
+  const EncoreError code =
+      encore_ytdlp_classify (err, answer.title != NULL ? answer.title : "", &message);
   MUST (code < ENCORE_ERROR_N_CODES);
   check_clean (message);
   return 0;

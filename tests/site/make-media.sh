@@ -61,6 +61,11 @@ rm -rf "$dir/tune.hls"
 mkdir "$dir/tune.hls"
 ffmpeg -v error -y -f lavfi -i "aevalsrc=$tune|$tune:s=44100:d=8" -c:a aac -b:a 128k -f hls -hls_time 2 \
   -hls_playlist_type vod -hls_segment_type fmp4 -hls_segment_filename "$dir/tune.hls/%d.m4s" "$dir/tune.hls/index.m3u8" </dev/null
+# a stream that goes on: site.py tells of its fragments one by one
+rm -rf "$dir/radio.hls"
+mkdir "$dir/radio.hls"
+ffmpeg -v error -y -f lavfi -i "aevalsrc=$tune|$tune:s=44100:d=60" -c:a aac -b:a 96k -f hls -hls_time 1 \
+  -hls_playlist_type vod -hls_segment_type fmp4 -hls_segment_filename "$dir/radio.hls/%d.m4s" "$dir/radio.hls/index.m3u8" </dev/null
 ffmpeg -v error -y -f lavfi -i "color=red:s=64x36:d=1" -frames:v 1 "$dir/thumb.jpg" </dev/null
 
 # ---- real music
@@ -128,6 +133,7 @@ for job in "${jobs[@]}"; do wait "$job"; done
   "wrongLenAAA": {"title": "Announced longer", "uploader": "Encore", "duration": 300, "files": {"251": "loud.251.webm"}},
   "tenHoursAAA": {"title": "Ten hours", "uploader": "Encore", "duration": 36000, "files": {"251": "tune.251.webm"}},
   "liveAAAAAAA": {"title": "Live", "uploader": "Encore", "live_status": "is_live", "is_live": true, "files": {"251": "tune.251.webm"}},
+  "radioAAAAAA": {"title": "Radio Encore", "uploader": "Encore", "live_status": "is_live", "is_live": true, "files": {"234": "radio.hls"}},
   "wasLiveAAAA": {"title": "Was Live", "uploader": "Encore", "duration": 8, "live_status": "was_live", "was_live": true, "files": {"251": "tune.251.webm"}},
   "noLengthAAA": {"title": "No Duration", "uploader": "Encore", "files": {"251": "tune.251.webm", "140": "tune.140.m4a"}},
   "videoOnlyAA": {"title": "Only a Picture", "uploader": "Encore", "duration": 8, "files": {"247": "tune.247.webm"}},

@@ -27,6 +27,8 @@ Of the bytes of media, hls and thumb; positions are those of the whole file:
   forbid_from N      403 for what begins there or later, and what begins before is cut off there
   endless            the file again and again, without a length
   require {NAME: V}  403 without this request header; V null: without any
+Of hls/radioAAAAAA/index.m3u8, a stream that goes on:
+  end_after N        it ends with that fragment
 Of resolve/video/ID:
   error TEXT         the extractor's failure           style          plain, chunk or dashy
   chunk_bytes N      of these styles                   expire_s S     the URL is 403 after that
@@ -52,7 +54,7 @@ from playlists import playlist  # noqa: E402
 RANGES_MAX = 200
 catalogue = Catalogue(sys.argv[1])
 lock = threading.Lock()
-stats, faults, resolves, over = {}, {}, {}, threading.Event()
+stats, faults, resolves, radios, over = {}, {}, {}, {}, threading.Event()
 
 
 def count(key, asked_range=None, **add):
@@ -110,6 +112,7 @@ class Handler(BaseHTTPRequestHandler):
         with lock:
             if self.path == '/reset':
                 stats.clear()
+                radios.clear()
                 faults.clear()
                 resolves.clear()
             elif self.path == '/faults':
@@ -164,6 +167,8 @@ class Handler(BaseHTTPRequestHandler):
             path = os.path.join(path, os.path.basename(parts[2]))
         if not path or not os.path.exists(path):
             return self.answer({'error': 'no such media'}, 404)
+        if path.endswith('/radio.hls/index.m3u8'):
+            return self.radio(path, parts[1], fault)
         if float(self.query.get('expire', 'inf')) < time.time():
             return self.answer({'error': 'expired'}, 403)
         for name, value in fault.get('require', {}).items():
@@ -174,6 +179,19 @@ class Handler(BaseHTTPRequestHandler):
         else:
             kind = 'application/vnd.apple.mpegurl' if path.endswith('.m3u8') else 'video/mp4'
         self.send_file(key, path, kind, fault)
+
+    def radio(self, path, video_id, fault):
+        """The last fragments of a stream that began when it was first asked for, a second each."""
+        with lock:
+            began = radios.setdefault(video_id, time.time())
+        with open(path, encoding='utf-8') as f:
+            head, *fragments = re.split(r'(?=#EXTINF)', f.read().replace('#EXT-X-PLAYLIST-TYPE:VOD\n', ''))
+        fragments = [text.replace('#EXT-X-ENDLIST\n', '') for text in fragments]
+        end = min(fault.get('end_after', len(fragments)), len(fragments))
+        there = min(int(time.time() - began) + 3, end)
+        first = max(there - 5, 0)
+        text = head.replace('SEQUENCE:0', f'SEQUENCE:{first}') + ''.join(fragments[first:there])
+        self.answer((text + ('#EXT-X-ENDLIST\n' if there == end else '')).encode(), kind='application/vnd.apple.mpegurl')
 
     def asked_range(self, total, etag, fault):
         """(start, end, whether by the header)"""

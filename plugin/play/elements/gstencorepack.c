@@ -32,9 +32,11 @@ GST_DEBUG_CATEGORY_STATIC (encorepack_debug);
 #define GST_CAT_DEFAULT encorepack_debug
 
 #define DEFAULT_VOLUME 1.0
+#define DEFAULT_SLOPE 0.0
+#define SLOPE_MAX 1000.0
 #define OPUS_CAPS "audio/x-opus, channel-mapping-family = (int) 0"
 
-enum { PROP_0, PROP_VOLUME };
+enum { PROP_0, PROP_VOLUME, PROP_SLOPE };
 
 static GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OPUS_CAPS));
@@ -46,9 +48,9 @@ struct _GstEncorePack {
   GstPad *sinkpad, *srcpad;
   EncoreRegroup *regroup;
   EncoreGain *gain;
-  double volume;    /* object lock */
-  GstClockTime pts; /* of the next packet; NONE: take what comes */
-  gboolean discont; /* to be told with the next packet */
+  double volume, slope; /* object lock */
+  GstClockTime pts;     /* of the next packet; NONE: take what comes */
+  gboolean discont;     /* to be told with the next packet */
 };
 
 G_DEFINE_TYPE (GstEncorePack, gst_encore_pack, GST_TYPE_ELEMENT)
@@ -246,11 +248,15 @@ static void
 set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
   GstEncorePack *self = GST_ENCORE_PACK (object);
+  const double number = g_value_get_double (value);
 
   GST_OBJECT_LOCK (self);
-  self->volume = g_value_get_double (value);
+  *(id == PROP_VOLUME ? &self->volume : &self->slope) = number;
   GST_OBJECT_UNLOCK (self);
-  encore_gain_set (self->gain, g_value_get_double (value));
+  if (id == PROP_VOLUME)
+    encore_gain_set (self->gain, number);
+  else
+    encore_gain_set_slope (self->gain, number);
 }
 
 static void
@@ -259,7 +265,7 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
   GstEncorePack *self = GST_ENCORE_PACK (object);
 
   GST_OBJECT_LOCK (self);
-  g_value_set_double (value, self->volume);
+  g_value_set_double (value, id == PROP_VOLUME ? self->volume : self->slope);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -279,6 +285,7 @@ gst_encore_pack_init (GstEncorePack *self)
   self->regroup = encore_regroup_new ();
   self->gain = encore_gain_new ();
   self->volume = DEFAULT_VOLUME;
+  self->slope = DEFAULT_SLOPE;
   self->pts = GST_CLOCK_TIME_NONE;
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
   gst_pad_set_chain_function (self->sinkpad, chain);
@@ -305,6 +312,12 @@ gst_encore_pack_class_init (GstEncorePackClass *klass)
       g_param_spec_double ("volume", "Volume",
                            "Factor for the samples, linear; 1.0 passes packets as they are", 0.0,
                            ENCORE_GAIN_MAX, DEFAULT_VOLUME,
+                           G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (
+      object_class, PROP_SLOPE,
+      g_param_spec_double ("slope", "Slope",
+                           "Decibels a second by which the volume moves at most; 0: at once", 0.0,
+                           SLOPE_MAX, DEFAULT_SLOPE,
                            G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);

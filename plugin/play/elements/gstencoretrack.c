@@ -242,6 +242,9 @@ gst_encore_track_fill (GstEncoreTrack *self, guint n, GError **error)
     result = ENCORE_FILL_MORE;
     for (guint i = 0; i < n && result == ENCORE_FILL_MORE; i++)
       result = push_one (self, error);
+    /* what it waits for may never come */
+    if (result == ENCORE_FILL_WAIT && !encore_reader_check (self->entry->reader, size, error))
+      result = ENCORE_FILL_FAILED;
   }
   GST_PAD_STREAM_UNLOCK (self->srcpad);
   return result;

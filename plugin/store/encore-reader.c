@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * One condition that all readers of a growing file share: a seek or a stop ends a wait at once. */
 #include "config.h"
-#include "play/encore-reader.h"
+#include "store/encore-reader.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -14,7 +14,7 @@ struct EncoreReader {
   gpointer data;
   GMutex lock;
   GCond changed;
-  gint64 available_bytes;
+  gint64 available_bytes, end_ns;
   gboolean complete;
   GError *error;
 };
@@ -81,10 +81,11 @@ encore_reader_unref (EncoreReader *self)
 }
 
 void
-encore_reader_advance (EncoreReader *self, gint64 available)
+encore_reader_advance (EncoreReader *self, gint64 available, gint64 end_ns)
 {
   g_mutex_lock (&self->lock);
   self->available_bytes = MAX (self->available_bytes, available);
+  self->end_ns = MAX (self->end_ns, end_ns);
   g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);
 }
@@ -122,6 +123,26 @@ int
 encore_reader_get_fd (EncoreReader *self)
 {
   return self->fd;
+}
+
+gboolean
+encore_reader_has_music (EncoreReader *self, gint64 end_ns)
+{
+  g_mutex_lock (&self->lock);
+  const gboolean there = self->end_ns >= end_ns || self->complete || self->error != NULL;
+  g_mutex_unlock (&self->lock);
+  return there;
+}
+
+gboolean
+encore_reader_check (EncoreReader *self, gint64 beyond, GError **error)
+{
+  g_mutex_lock (&self->lock);
+  const gboolean failed = self->error != NULL && self->available_bytes <= beyond;
+  if (failed && error != NULL)
+    *error = g_error_copy (self->error);
+  g_mutex_unlock (&self->lock);
+  return !failed;
 }
 
 /* Returns: how many of LEN bytes at OFFSET may be read, -1 with ERROR if none ever will. */

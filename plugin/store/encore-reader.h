@@ -23,15 +23,20 @@ EncoreReader *encore_reader_new_growing (int fd, GDestroyNotify release, gpointe
 EncoreReader *encore_reader_ref (EncoreReader *self);
 void encore_reader_unref (EncoreReader *self);
 
-/* Writer: whole pages up to AVAILABLE are there; that was all; nothing more will come (ERROR
- * copied: readers get it behind the last byte). */
-void encore_reader_advance (EncoreReader *self, gint64 available);
+/* Writer: whole pages up to AVAILABLE are there, with music up to END_NS (0: not told); that was
+ * all; nothing more will come (ERROR copied: readers get it behind the last byte). */
+void encore_reader_advance (EncoreReader *self, gint64 available, gint64 end_ns);
 void encore_reader_complete (EncoreReader *self);
 void encore_reader_fail (EncoreReader *self, const GError *error);
 
 /* encore_reader_get_size: bytes there are.  *COMPLETE (out): and will be. */
 gint64 encore_reader_get_size (EncoreReader *self, gboolean *complete);
 int encore_reader_get_fd (EncoreReader *self);
+/* encore_reader_has_music: up to END_NS, or all that will ever come. */
+gboolean encore_reader_has_music (EncoreReader *self, gint64 end_ns);
+/* encore_reader_check: Returns: FALSE with the writer's ERROR when more than BEYOND bytes will
+ * never be there. */
+gboolean encore_reader_check (EncoreReader *self, gint64 beyond, GError **error);
 /* encore_reader_read: never waits.  Returns: bytes copied, at most what may be read; 0: nothing
  * there (yet); -1 with ERROR: STORE, or the writer's behind the last byte. */
 gssize

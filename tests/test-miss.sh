@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A new song is heard while it is downloaded, in the real bot from the offline site: at once, from a slow
+# source, from one that breaks off, from other codecs; the second play takes the cached file.  Prints TAP.
+. "$abs_top_srcdir/tests/bot-fixture.sh"
+at () { # TEXT: when the log said so, in ms of the day
+  grep -m1 -F -- "$1" "$dir/log" | awk -F'[: ]' '{ printf "%.0f\n", ($1 * 3600 + $2 * 60 + $3) * 1000 }'
+}
+before () { [ -n "$(at "$1")" ] && [ -n "$(at "$2")" ] && [ "$(at "$1")" -lt "$(at "$2")" ]; }
+nothing_cached () { [ -z "$(find "$dir/cache/opus" -type f)" ]; }
+
+# -- 157 kB at 40 kB/s: 4 s of download; the packets are those of the site
+faults '{"media/*": {"rate": 40000}}'
+VOICE=file:$dir/early.opus config restore=no
+start
+say_to () { printf '%s\n' "$1" >&7; }
+say_to '?play tuneAAAAAAA'
+await told 'Playing: The Test Tune (0:08)'; ok $? "a new song is told with its length"
+await logged 'fetch: publish youtube:tuneAAAAAAA'
+say_to '?np'
+await told 'Playing: The Test Tune, '; ok $? "it plays and is measured at the same time"
+quit
+before 'play: started youtube:tuneAAAAAAA' 'fetch: publish youtube:tuneAAAAAAA'
+ok $? "it sounds before it is in the cache"
+[ "$(stat_of media/tuneAAAAAAA/251 requests)" = 1 ]; ok $? "one download"
+packets "$media/tune.251.webm" >"$dir/source.md5"
+heard "$dir/early.opus" >"$dir/heard.md5"
+[ "$(wc -l <"$dir/heard.md5")" = "$(wc -l <"$dir/source.md5")" ]; ok $? "not a packet is missing or doubled"
+cmp -s <(head -n 150 "$dir/source.md5") <(head -n 150 "$dir/heard.md5")
+ok $? "while it comes they are the site's own, bit for bit"
+settled; ok $? "it is in the cache, and nothing else is left"
+
+# -- the next play: the cached file
+no_faults
+VOICE=file:$dir/hit.opus config restore=no ytdlp=/nonexistent
+start
+say_to '?play tuneAAAAAAA'
+quit
+logged 'store: hit youtube:tuneAAAAAAA' &&
+  cmp -s <(packets "$(find "$dir/cache/opus" -name 'tuneAAAAAAA.opus')") <(heard "$dir/hit.opus")
+ok $? "the second play takes the cached file"
+
+# -- gently to the loudness of the cached file: 5.3 dB less, from 0.5 dB a second
+level () { # FILE FROM-S TO-S
+  ffmpeg -v info -ss "$2" -to "$3" -i "$1" -af volumedetect -f null - 2>&1 | sed -n 's/.*mean_volume: \(.*\) dB/\1/p'
+}
+drop=$(awk -v a="$(level "$media/tune.251.webm" 7 8)" -v b="$(level "$dir/early.opus" 7 8)" 'BEGIN { print a - b }')
+echo "# after 7 s it is $drop dB softer"
+awk -v d="$drop" 'BEGIN { exit !(d > 0.8 && d < 4) }'; ok $? "meanwhile it gets softer, slowly"
+
+# -- a source slower than the music: 10 kB/s of 20 kB/s
+rm -rf "$dir/cache"
+faults '{"media/*": {"rate": 10000}}'
+VOICE=file:$dir/slow.opus config restore=no
+start
+say_to '?play tuneAAAAAAA'
+buffers () { say_to '?np'; told 'Buffering, its download is slow: The Test Tune'; }
+await buffers; ok $? "a slow source: np tells that it buffers"
+quit
+logged 'buffering at'; ok $? "and the log"
+[ "$(heard "$dir/slow.opus" | wc -l)" = "$(wc -l <"$dir/source.md5")" ]
+ok $? "all of it is heard, none missing or doubled"
+[ "$(grep -c 'buffering at' "$dir/log")" -le 6 ]; ok $? "it does not stop and go all the time"
+
+# -- one that breaks off for good
+rm -rf "$dir/cache"
+faults '{"media/tuneAAAAAAA/*": {"rate": 60000, "drop_at": 60000}, "media/tuneAAAAAAA/251": {"rate": 60000, "drop_at": 60000}}'
+VOICE=file:$dir/broken.opus config restore=no prefetch=0
+start
+say_to '?play tuneAAAAAAA'
+say_to '?play loudAAAAAAA'
+quit
+told 'The Test Tune broke off: '; ok $? "a source that breaks off is told in words"
+told 'Playing: Loud Tones'; ok $? "and the queue goes on"
+n_heard=$(heard "$dir/broken.opus" | wc -l)
+[ "$n_heard" -gt $((300 + 100)) ]; ok $? "what came of it was heard ($n_heard packets with the next song)"
+[ -z "$(find "$dir/cache/opus" -name 'tune*')" ] && settled; ok $? "nothing of it is kept"
+
+# -- one that breaks off once: the fetch tries again, the music goes on
+rm -rf "$dir/cache"
+no_faults
+faults '{"media/tuneAAAAAAA/251": {"rate": 60000, "drop_at": 60000, "times": 1}}'
+VOICE=file:$dir/again.opus config restore=no
+start
+say_to '?play tuneAAAAAAA'
+quit
+[ "$(heard "$dir/again.opus" | wc -l)" = "$(wc -l <"$dir/source.md5")" ] && logged 'fetch: publish youtube:tuneAAAAAAA'
+ok $? "one that drops once is gone on with, and heard to its end"
+
+# -- skipped early: nothing of it is left; its lease is not in the way
+rm -rf "$dir/cache"
+no_faults
+faults '{"media/tuneAAAAAAA/251": {"rate": 20000}}'
+config restore=no
+start
+say_to '?play tuneAAAAAAA'
+await told 'Playing: The Test Tune'
+say_to '?skip'
+quit
+logged 'nothing to keep of youtube:tuneAAAAAAA (skipped): it is not cached yet' && nothing_cached && settled
+ok $? "skipped before half of it came: nothing is kept"
+
+# -- another codec
+rm -rf "$dir/cache"
+no_faults
+faults '{"media/*": {"rate": 40000}}'
+VOICE=file:$dir/aac.opus config restore=no
+start
+say_to '?play aacOnlyAAAA'
+quit
+before 'play: started youtube:aacOnlyAAAA' 'fetch: publish youtube:aacOnlyAAAA' &&
+  [ "$(heard "$dir/aac.opus" | wc -l)" -ge 298 ]
+ok $? "AAC is transcoded beside its download"
+
+# -- off: as before
+rm -rf "$dir/cache"
+VOICE=file:$dir/off.opus config restore=no early=no
+start
+say_to '?play tuneAAAAAAA'
+quit
+before 'fetch: publish youtube:tuneAAAAAAA' 'play: started youtube:tuneAAAAAAA'; ok $? "early=no: measured first"
+
+echo "1..$n"
+exit $failed
