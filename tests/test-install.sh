@@ -33,6 +33,9 @@ there () { # FILE...
   return $status
 }
 there "$pkglib/encore.so"; ok $? "the module"
+if [ -f "$abs_top_builddir/.libs/weechat-encore.so" ]; then
+  there "$(place weechatplugindir)/weechat-encore.so"; ok $? "the plugin for WeeChat"
+fi
 [ -z "$(find "$root" -name '*.la' -o -name '*.a')" ]; ok $? "without what only libtool wants"
 there "$(place includedir)/bot-plugin.h"; ok $? "the contract"
 there "$(place bindir)/encore-bot" "$(place bindir)/encore-cache"; ok $? "the programs"
