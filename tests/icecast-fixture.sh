@@ -6,8 +6,8 @@ cleanup_icecast () {
   local pid
   for pid in "${icecast_pids[@]}"; do kill "$pid" 2>/dev/null; done
 }
-await () { # COMMAND...: within 20 s; also if the command awaits something itself
-  local end=$((SECONDS + 20))
+await () { # COMMAND...: within 30 s; also if the command awaits something itself
+  local end=$((SECONDS + 30))
   while [ $SECONDS -le $end ]; do
     "$@" && return
     read -rt 0.05 <> <(:) # a pause without a process

@@ -9,7 +9,7 @@ reloads=${WEECHAT_RELOADS:-100}
 start_site
 start_ngircd
 weechat_home "$irc_port" '[chat]' 'channels = "local.#music"' 'rate_per_minute = 0' 'line_interval = 0' \
-  '[who]' 'djs = "*!*@*"' '[voice]' 'url = "null"' "$(plugin_lines)"
+  '[who]' 'djs = "*!*@*"' '[voice]' 'url = "none"' "$(plugin_lines)"
 start_weechat
 person amy
 asks amy '?play https://youtu.be/tuneAAAAAAA' '> Playing: The Test Tune' "music plays"

@@ -8,7 +8,7 @@ start_site
 start_ngircd
 person amy # the first on a channel is its operator
 weechat_home "$irc_port" '[chat]' 'channels = "local.#music"' 'rate_per_minute = 0' 'line_interval = 0' \
-  '[who]' 'admins = "*!*boss@127.0.0.1"' '[voice]' 'url = "null"' "$(plugin_lines)"
+  '[who]' 'admins = "*!*boss@127.0.0.1"' '[voice]' 'url = "none"' "$(plugin_lines)"
 start_weechat
 person boss
 person carl

@@ -17,8 +17,8 @@ cleanup_weechat () {
 }
 trap cleanup_weechat EXIT
 
-await () { # COMMAND...: within 10 s; also if the command awaits something itself
-  local end=$((SECONDS + ${AWAIT:-10}))
+await () { # COMMAND...: within 30 s; also if the command awaits something itself
+  local end=$((SECONDS + 30))
   while [ $SECONDS -le $end ]; do
     "$@" && return
     read -rt 0.05 <> <(:) # a pause without a process
@@ -90,5 +90,7 @@ reads () { grep -q -- "$2" < <(since "$1"); }
 asks () { # NAME LINE REGEX WHAT: a test
   says "$1" "$2"
   await reads "$1" "$3"
-  ok $? "$4"
+  local status=$?
+  [ $status = 0 ] || since "$1" | sed "s/^/# $1 reads: /"
+  ok $status "$4"
 }

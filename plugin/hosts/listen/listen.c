@@ -164,7 +164,8 @@ make_headers (const Listen *self)
   struct curl_slist *list = NULL;
   /* an end-less body has no length, and Icecast takes it as it comes */
   const char *const headers[] = {"Content-Type: application/ogg",
-                                 "Transfer-Encoding:", "Expect: 100-continue", "Ice-Public: 0", name};
+                                 "Transfer-Encoding:", "Expect: 100-continue", "Ice-Public: 0",
+                                 name};
 
   for (guint i = 0; i < G_N_ELEMENTS (headers); i++)
     list = curl_slist_append (list, headers[i]);

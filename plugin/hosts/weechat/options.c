@@ -24,6 +24,7 @@ typedef enum {
   DJ_ACCOUNTS,
   OPS_ARE_DJS,
   VOICE_URL,
+  VOICE_PUBLIC_URL,
   VOICE_USER,
   VOICE_PASSWORD,
   VOICE_NAME,
@@ -100,7 +101,7 @@ check_url (const void *pointer, void *data, struct t_config_option *option, cons
   g_autofree char *filled = voices_fill (value, "server.#channel");
   g_autoptr (GError) error = NULL;
 
-  if (*value == '\0' || strcmp (value, "null") == 0 || listen_check_url (filled, &error))
+  if (*value == '\0' || strcmp (value, "none") == 0 || listen_check_url (filled, &error))
     return 1;
   return refuse (value, error->message);
 }
@@ -149,9 +150,12 @@ static const struct {
     [VOICE_URL] =
         {"voice", "url", "string", "",
          "where the music goes: http://HOST:PORT/MOUNT.opus of an Icecast server, with %c "
-         "for the channel and %s for the server; null: nowhere, but it plays; empty: "
+         "for the channel and %s for the server; none: nowhere, but it plays; empty: "
          "nothing plays",
          0, 0, check_url},
+    [VOICE_PUBLIC_URL] = {"voice", "public_url", "string", "",
+                          "where people listen, which a channel is told when the music begins; %c "
+                          "and %s as in url; empty: as url"},
     [VOICE_USER] = {"voice", "user", "string", "source", "user name at the Icecast server"},
     [VOICE_PASSWORD] = {"voice", "password", "string", "",
                         "password there; ${sec.data.NAME} is replaced, see /help secure"},
@@ -318,6 +322,7 @@ STRING (djs, DJS)
 STRING (dj_accounts, DJ_ACCOUNTS)
 SWITCH (ops_are_djs, OPS_ARE_DJS)
 STRING (voice_url, VOICE_URL)
+STRING (voice_public_url, VOICE_PUBLIC_URL)
 STRING (voice_user, VOICE_USER)
 STRING (voice_name, VOICE_NAME)
 STRING (voice_status_dir, VOICE_STATUS_DIR)

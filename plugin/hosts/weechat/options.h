@@ -30,6 +30,7 @@ const char *options_get_djs (const Options *self);
 const char *options_get_dj_accounts (const Options *self);
 gboolean options_get_ops_are_djs (const Options *self);
 const char *options_get_voice_url (const Options *self);
+const char *options_get_voice_public_url (const Options *self);
 const char *options_get_voice_user (const Options *self);
 /* options_get_voice_password: with ${sec.data.NAME} replaced.  (transfer full) */
 char *options_get_voice_password (const Options *self);

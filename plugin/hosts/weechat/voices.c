@@ -11,8 +11,10 @@
 typedef struct {
   Voices *owner;
   bot_id id, room;
-  char *url;      /* "null" or the mount */
-  Listen *listen; /* NULL with "null" */
+  char *url;        /* "none" or the mount */
+  char *public_url; /* where people listen */
+  gboolean is_told; /* they know, [main] */
+  Listen *listen;   /* NULL with "none" */
   void (*closed) (void *data, bot_id voice, bot_result why);
   void *data;
   gboolean open; /* the plugin has it; under the owner's MUTEX */
@@ -34,6 +36,7 @@ voice_free (gpointer data)
 
   listen_free (self->listen);
   g_free (self->url);
+  g_free (self->public_url);
   g_free (self);
 }
 
@@ -109,6 +112,16 @@ remove_voice (Voices *self, bot_id id)
 }
 
 static void
+tell_where (Voices *self, Voice *voice)
+{
+  g_autofree char *sentence = g_strdup_printf ("Listen at %s", voice->public_url);
+
+  if (!voice->is_told)
+    self->owner.say (self->owner.data, voice->room, sentence);
+  voice->is_told = TRUE;
+}
+
+static void
 on_news (void *data)
 {
   News *news = data;
@@ -120,6 +133,8 @@ on_news (void *data)
   if (voice != NULL) {
     if (news->sentence != NULL)
       self->owner.say (self->owner.data, voice->room, news->sentence);
+    if (news->state == LISTEN_LIVE)
+      tell_where (self, voice);
     if (news->state == LISTEN_REFUSED && take_back (self, voice) && voice->closed != NULL)
       voice->closed (voice->data, voice->id, BOT_EFAIL);
     if (news->state == LISTEN_REFUSED || news->state == LISTEN_ENDED)
@@ -225,10 +240,11 @@ voices_open (Voices *self, bot_id room, bot_voice_spec *spec, bot_id *out)
     return BOT_ECLOSED;
   if (*pattern == '\0')
     return BOT_ENOTSUP;
+  const char *public_pattern = options_get_voice_public_url (self->options);
   g_autofree char *url = voices_fill (pattern, name);
-  const gboolean is_null = strcmp (url, "null") == 0;
+  const gboolean is_none = strcmp (url, "none") == 0;
   g_mutex_lock (&self->mutex);
-  const gboolean taken = !is_null && find_url (self, url) != NULL;
+  const gboolean taken = !is_none && find_url (self, url) != NULL;
   g_mutex_unlock (&self->mutex);
   if (taken) {
     self->owner.say (self->owner.data, room,
@@ -237,20 +253,22 @@ voices_open (Voices *self, bot_id room, bot_voice_spec *spec, bot_id *out)
     return BOT_EFAIL;
   }
   Voice *voice = g_new0 (Voice, 1);
-  *voice = (Voice){.owner = self,
-                   .id = ++self->last_id,
-                   .room = room,
-                   .url = g_steal_pointer (&url),
-                   .closed = spec->closed,
-                   .data = spec->data,
-                   .open = TRUE};
+  *voice =
+      (Voice){.owner = self,
+              .id = ++self->last_id,
+              .room = room,
+              .url = g_steal_pointer (&url),
+              .public_url = voices_fill (*public_pattern != '\0' ? public_pattern : pattern, name),
+              .closed = spec->closed,
+              .data = spec->data,
+              .open = TRUE};
   spec->max_bytes = PACKET_BYTES_MAX;
   spec->max_bps = 0;
   spec->queue_us = 0;
   *out = voice->id;
   g_mutex_lock (&self->mutex);
   g_hash_table_insert (self->all, &voice->id, voice);
-  if (!is_null)
+  if (!is_none)
     voice->listen = join (self, voice, name);
   g_mutex_unlock (&self->mutex);
   return BOT_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The voice rooms of the host: listening rooms, or nothing at all ("null").
+ * The voice rooms of the host: listening rooms, or nothing at all ("none").
  *
  * Threads: as bot_host_voice says; voices_new(), _free() and _describe() on [main]. */
 #pragma once
