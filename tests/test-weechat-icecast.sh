@@ -76,6 +76,21 @@ await on_air /other.opus; ok $? "another channel has its own mount"
 weechat '/set encore.voice.url none'
 await screen 'encore.voice.url = "none"'
 on_air /music.opus && on_air /other.opus; ok $? "a new address is for the next time"
+
+# -- RTP instead
+weechat '/set encore.voice.url rtp://localhost:5004'
+await screen "'localhost' is no number of an address"; ok $? "RTP goes to a number only: nothing is looked up"
+mkfifo "$dir/receiver.in"
+/usr/bin/python3 "$abs_top_srcdir/tests/rtp.py" "$dir/rtp" <"$dir/receiver.in" >"$dir/receiver" &
+icecast_pids+=($!)
+exec 7>"$dir/receiver.in"
+await grep -qs READY "$dir/receiver"
+weechat "/set encore.voice.url rtp://127.0.0.1:$(awk '{ print $2 }' "$dir/receiver")"
+await screen 'encore.voice.url = "rtp://'
+weechat '/encore restart' # what plays goes on at the new address
+sent () { awk '{ print $4 }' "$dir/rtp" | grep -qxF -f <(tail -n 20 "$dir/kept.md5"); }
+say_rtp () { says amy '/raw PRIVMSG #other :?play https://youtu.be/keptAAAAAAA'; await sent; }
+say_rtp && ! grep -q BAD "$dir/rtp"; ok $? "and there the music comes"
 kill "$weechat"
 wait "$weechat"; ok $? "SIGTERM ends WeeChat with status 0"
 gone () { ! on_air /music.opus && ! on_air /other.opus; }

@@ -259,7 +259,7 @@ static bot_result
 api_voice_send (void *ctx, bot_id voice, uint64_t seq, uint32_t flags, const void *packet,
                 size_t len)
 {
-  return voices_send (((Host *) ctx)->voices, voice, flags, packet, len);
+  return voices_send (((Host *) ctx)->voices, voice, seq, flags, packet, len);
 }
 
 static bot_result

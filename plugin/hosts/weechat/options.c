@@ -7,6 +7,7 @@
 
 #include "api.h"
 #include "hosts/listen/listen.h"
+#include "hosts/listen/rtp.h"
 #include "voices.h"
 
 typedef enum {
@@ -99,9 +100,14 @@ static int
 check_url (const void *pointer, void *data, struct t_config_option *option, const char *value)
 {
   g_autofree char *filled = voices_fill (value, "server.#channel");
+  g_autoptr (GSocketAddress) address = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (*value == '\0' || strcmp (value, "none") == 0 || listen_check_url (filled, &error))
+  if (*value == '\0' || strcmp (value, "none") == 0)
+    return 1;
+  if (g_str_has_prefix (filled, "rtp://"))
+    address = rtp_parse (filled + strlen ("rtp://"), FALSE, &error);
+  if (address != NULL || (error == NULL && listen_check_url (filled, &error)))
     return 1;
   return refuse (value, error->message);
 }
@@ -150,8 +156,8 @@ static const struct {
     [VOICE_URL] =
         {"voice", "url", "string", "",
          "where the music goes: http://HOST:PORT/MOUNT.opus of an Icecast server, with %c "
-         "for the channel and %s for the server; none: nowhere, but it plays; empty: "
-         "nothing plays",
+         "for the channel and %s for the server; rtp://ADDRESS:PORT: as RTP; none: nowhere, but it "
+         "plays; empty: nothing plays",
          0, 0, check_url},
     [VOICE_PUBLIC_URL] = {"voice", "public_url", "string", "",
                           "where people listen, which a channel is told when the music begins; %c "

@@ -2,19 +2,22 @@
 #include "config.h"
 #include "voices.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 #include "hosts/listen/listen.h"
+#include "hosts/listen/rtp.h"
 
 #define PACKET_BYTES_MAX 1275 /* any Opus packet of one frame */
 
 typedef struct {
   Voices *owner;
   bot_id id, room;
-  char *url;        /* "none" or the mount */
+  char *url;        /* the mount, rtp://ADDRESS:PORT or "none" */
   char *public_url; /* where people listen */
   gboolean is_told; /* they know, [main] */
-  Listen *listen;   /* NULL with "none" */
+  Listen *listen;   /* to a mount, else NULL */
+  Rtp *rtp;         /* to rtp:, else NULL */
   void (*closed) (void *data, bot_id voice, bot_result why);
   void *data;
   gboolean open; /* the plugin has it; under the owner's MUTEX */
@@ -35,6 +38,7 @@ voice_free (gpointer data)
   Voice *self = data;
 
   listen_free (self->listen);
+  rtp_free (self->rtp);
   g_free (self->url);
   g_free (self->public_url);
   g_free (self);
@@ -212,6 +216,14 @@ find_url (Voices *self, const char *url)
   return NULL;
 }
 
+static Rtp *
+open_rtp (const char *url, GError **error)
+{
+  g_autoptr (GSocketAddress) address = rtp_parse (url + strlen ("rtp://"), FALSE, error);
+
+  return address != NULL ? rtp_new (address, error) : NULL;
+}
+
 static Listen *
 join (Voices *self, Voice *voice, const char *room_name)
 {
@@ -230,52 +242,73 @@ join (Voices *self, Voice *voice, const char *room_name)
   return listen_new (&options);
 }
 
+static Voice *
+voice_new (Voices *self, bot_id room, const bot_voice_spec *spec, const char *room_name)
+{
+  const char *pattern = options_get_voice_url (self->options);
+  const char *public_pattern = options_get_voice_public_url (self->options);
+  Voice *voice = g_new0 (Voice, 1);
+
+  voice->owner = self;
+  voice->id = ++self->last_id;
+  voice->room = room;
+  voice->url = voices_fill (pattern, room_name);
+  voice->public_url = voices_fill (*public_pattern != '\0' ? public_pattern : pattern, room_name);
+  voice->closed = spec->closed;
+  voice->data = spec->data;
+  voice->open = TRUE;
+  return voice;
+}
+
+/* Begins to send; FALSE with a sentence for the room. */
+static gboolean
+add_voice (Voices *self, Voice *voice, const char *room_name, GError **error)
+{
+  const gboolean is_none = strcmp (voice->url, "none") == 0;
+  const gboolean is_rtp = g_str_has_prefix (voice->url, "rtp://");
+
+  if (is_rtp && (voice->rtp = open_rtp (voice->url, error)) == NULL)
+    return FALSE;
+  g_mutex_lock (&self->mutex);
+  const gboolean is_free = is_none || find_url (self, voice->url) == NULL;
+  if (is_free) {
+    g_hash_table_insert (self->all, &voice->id, voice);
+    /* under the mutex: its thread may tell at once */
+    voice->listen = !is_rtp && !is_none ? join (self, voice, room_name) : NULL;
+  }
+  g_mutex_unlock (&self->mutex);
+  if (!is_free)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE,
+                 "Another channel of this bot plays to the same address; %%c in encore.voice.url "
+                 "gives each its own.");
+  return is_free;
+}
+
 bot_result
 voices_open (Voices *self, bot_id room, bot_voice_spec *spec, bot_id *out)
 {
   const char *name = self->owner.get_room_name (self->owner.data, room);
-  const char *pattern = options_get_voice_url (self->options);
+  g_autoptr (GError) error = NULL;
 
   if (name == NULL)
     return BOT_ECLOSED;
-  if (*pattern == '\0')
+  if (*options_get_voice_url (self->options) == '\0')
     return BOT_ENOTSUP;
-  const char *public_pattern = options_get_voice_public_url (self->options);
-  g_autofree char *url = voices_fill (pattern, name);
-  const gboolean is_none = strcmp (url, "none") == 0;
-  g_mutex_lock (&self->mutex);
-  const gboolean taken = !is_none && find_url (self, url) != NULL;
-  g_mutex_unlock (&self->mutex);
-  if (taken) {
-    self->owner.say (self->owner.data, room,
-                     "Another channel of this bot plays to the same mount; %c in "
-                     "encore.voice.url gives each its own.");
+  Voice *voice = voice_new (self, room, spec, name);
+  if (!add_voice (self, voice, name, &error)) {
+    voice_free (voice);
+    self->owner.say (self->owner.data, room, error->message);
     return BOT_EFAIL;
   }
-  Voice *voice = g_new0 (Voice, 1);
-  *voice =
-      (Voice){.owner = self,
-              .id = ++self->last_id,
-              .room = room,
-              .url = g_steal_pointer (&url),
-              .public_url = voices_fill (*public_pattern != '\0' ? public_pattern : pattern, name),
-              .closed = spec->closed,
-              .data = spec->data,
-              .open = TRUE};
   spec->max_bytes = PACKET_BYTES_MAX;
   spec->max_bps = 0;
   spec->queue_us = 0;
   *out = voice->id;
-  g_mutex_lock (&self->mutex);
-  g_hash_table_insert (self->all, &voice->id, voice);
-  if (!is_none)
-    voice->listen = join (self, voice, name);
-  g_mutex_unlock (&self->mutex);
   return BOT_OK;
 }
 
 bot_result
-voices_send (Voices *self, bot_id id, uint32_t flags, const void *packet, size_t len)
+voices_send (Voices *self, bot_id id, uint64_t seq, uint32_t flags, const void *packet, size_t len)
 {
   bot_result result = BOT_ECLOSED;
 
@@ -286,6 +319,8 @@ voices_send (Voices *self, bot_id id, uint32_t flags, const void *packet, size_t
   if (voice != NULL && voice->open) {
     const gboolean last = (flags & BOT_VOICE_LAST) != 0;
     const gboolean sent = voice->listen == NULL || listen_send (voice->listen, packet, len, last);
+    if (voice->rtp != NULL)
+      rtp_send (voice->rtp, seq, packet, len);
     result = sent ? BOT_OK : BOT_EAGAIN;
     voice->packets += sent;
   }

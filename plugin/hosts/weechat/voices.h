@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The voice rooms of the host: listening rooms, or nothing at all ("none").
+ * The voice rooms of the host: a mount of Icecast, RTP, or nothing at all ("none").
  *
  * Threads: as bot_host_voice says; voices_new(), _free() and _describe() on [main]. */
 #pragma once
@@ -25,7 +25,8 @@ Voices *voices_new (Options *options, const VoicesOwner *owner);
 /* voices_free: after the plugin stopped. */
 void voices_free (Voices *self);
 bot_result voices_open (Voices *self, bot_id room, bot_voice_spec *spec, bot_id *voice);
-bot_result voices_send (Voices *self, bot_id voice, uint32_t flags, const void *packet, size_t len);
+bot_result voices_send (Voices *self, bot_id voice, uint64_t seq, uint32_t flags,
+                        const void *packet, size_t len);
 bot_result voices_close (Voices *self, bot_id voice);
 bot_result voices_set_title (Voices *self, bot_id voice, const char *title);
 /* voices_describe: a line for each is added to LINES. */
