@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The JSON file of a listening room, replaced whole at each change:
- *   {"name": "#music", "url": "http://HOST:PORT/MOUNT", "state": "live", "since": 1790000000,
+ *   {"name": "libera.#music", "url": "http://HOST:PORT/MOUNT", "state": "live", "since": 1790000000,
  *    "title": "A Song", "title_since": 1790000100, "error": ""}
  * state is joining, live, lost, refused or ended; title "" is silence; times are seconds of Unix.
  *

@@ -165,7 +165,7 @@ static const struct {
     [VOICE_USER] = {"voice", "user", "string", "source", "user name at the Icecast server"},
     [VOICE_PASSWORD] = {"voice", "password", "string", "",
                         "password there; ${sec.data.NAME} is replaced, see /help secure"},
-    [VOICE_NAME] = {"voice", "name", "string", "", "name of the stream; empty: the channel"},
+    [VOICE_NAME] = {"voice", "name", "string", "", "name of the stream; empty: SERVER.#CHANNEL"},
     [VOICE_STATUS_DIR] = {"voice", "status_dir", "string", "",
                           "directory for a file MOUNT.json with what plays; empty: none", 0, 0,
                           check_directory},
