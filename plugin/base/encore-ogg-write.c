@@ -159,6 +159,12 @@ encore_ogg_writer_packet (EncoreOggWriter *self, const guint8 *packet, gsize len
 }
 
 gboolean
+encore_ogg_writer_flush (EncoreOggWriter *self, GError **error)
+{
+  return self->n_packets == 0 || flush_page (self, 0, self->granule, error);
+}
+
+gboolean
 encore_ogg_writer_end (EncoreOggWriter *self, gint64 samples, GError **error)
 {
   gint64 granule = self->granule;

@@ -32,6 +32,9 @@ gboolean encore_ogg_writer_begin (EncoreOggWriter *self, guint channels, guint p
 /* encore_ogg_writer_packet: one 20 ms packet of 1 to 65,025 bytes. */
 gboolean encore_ogg_writer_packet (EncoreOggWriter *self, const guint8 *packet, gsize len,
                                    GError **error);
+/* encore_ogg_writer_flush: a page with what waits for one, if anything does: for streams that are
+ * heard while they are written. */
+gboolean encore_ogg_writer_flush (EncoreOggWriter *self, GError **error);
 /* encore_ogg_writer_end: the last page, marked end of stream and never empty.  @samples: of music
  * (without pre-skip; end trimming), or -1: all of what was written. */
 gboolean encore_ogg_writer_end (EncoreOggWriter *self, gint64 samples, GError **error);

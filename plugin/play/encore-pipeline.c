@@ -31,6 +31,7 @@ on_message (GstBus *shared, GstMessage *message, gpointer data)
     g_warning ("play: %s: %s (%s)", GST_MESSAGE_SRC_NAME (message), error->message,
                debug != NULL ? debug : "");
   }
+  gst_message_unref (message); /* who drops it has it */
   return GST_BUS_DROP;
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Where the packets go: nowhere, an Ogg Opus file (libogg), RTP (RFC 3550, RFC 7587), the speaker.
- */
+ * Where the packets go: nowhere, an Ogg Opus file (libogg), RTP, the speaker. */
 #include "config.h"
 #include "voice.h"
 
@@ -12,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hosts/listen/rtp.h"
+
 #define FRAME_SAMPLES 960
 #define SILENCE "\xf8\xff\xfe"
 #define GAP_FILLED_FRAMES 50 /* a pause of up to 1 s is kept as silence in the file */
-#define RTP_HEADER_BYTES 12
-#define RTP_PAYLOAD_TYPE 96
 
 struct Voice {
   guint64 packets, next_seq;
@@ -25,11 +24,7 @@ struct Voice {
   ogg_stream_state ogg;
   gint64 granule, packetno;
   GBytes *held; /* the last packet is kept back, so that it can be marked as the last */
-  /* rtp: */
-  GSocket *socket;
-  GSocketAddress *address;
-  guint16 rtp_seq;
-  guint32 ssrc;
+  Rtp *rtp;
   /* speaker */
   GstElement *pipeline, *source;
 };
@@ -127,44 +122,10 @@ close_file (Voice *self)
 static gboolean
 open_rtp (Voice *self, const char *where, GError **error)
 {
-  g_autoptr (GSocketConnectable) connectable = g_network_address_parse (where, 5004, error);
-  g_autoptr (GSocketAddressEnumerator) all = NULL;
+  g_autoptr (GSocketAddress) address = rtp_parse (where, TRUE, error);
 
-  if (connectable == NULL)
-    return FALSE;
-  all = g_socket_connectable_enumerate (connectable);
-  self->address = g_socket_address_enumerator_next (all, NULL, error);
-  if (self->address == NULL)
-    return FALSE;
-  self->socket = g_socket_new (g_socket_address_get_family (self->address), G_SOCKET_TYPE_DATAGRAM,
-                               G_SOCKET_PROTOCOL_UDP, error);
-  if (self->socket == NULL)
-    return FALSE;
-  g_socket_set_blocking (self->socket, FALSE);
-  self->ssrc = g_random_int ();
-  self->rtp_seq = g_random_int ();
-  return TRUE;
-}
-
-static void
-send_rtp (Voice *self, guint64 seq, const void *packet, gsize len)
-{
-  /* timestamps run over pauses, the sequence does not: a pause is no loss */
-  const guint32 timestamp = GUINT32_TO_BE ((guint32) (seq * FRAME_SAMPLES));
-  const guint32 ssrc = GUINT32_TO_BE (self->ssrc);
-  const guint16 number = GUINT16_TO_BE (self->rtp_seq);
-  guint8 datagram[2048] = {0x80, RTP_PAYLOAD_TYPE};
-
-  self->rtp_seq++;
-
-  if (len > sizeof datagram - RTP_HEADER_BYTES)
-    return;
-  memcpy (datagram + 2, &number, 2);
-  memcpy (datagram + 4, &timestamp, 4);
-  memcpy (datagram + 8, &ssrc, 4);
-  memcpy (datagram + RTP_HEADER_BYTES, packet, len);
-  g_socket_send_to (self->socket, self->address, (const char *) datagram, RTP_HEADER_BYTES + len,
-                    NULL, NULL);
+  self->rtp = address != NULL ? rtp_new (address, error) : NULL;
+  return self->rtp != NULL;
 }
 
 /* ---- speaker */
@@ -215,7 +176,7 @@ voice_check (const char *spec, GError **error)
     return check_file (spec + strlen ("file:"), error);
   if (g_str_has_prefix (spec, "rtp://")) {
     g_autoptr (GSocketConnectable) where =
-        g_network_address_parse (spec + strlen ("rtp://"), 5004, error);
+        g_network_address_parse (spec + strlen ("rtp://"), RTP_PORT, error);
     if (where == NULL)
       g_prefix_error (error, "voice = '%s': ", spec);
     return where != NULL;
@@ -247,8 +208,7 @@ voice_free (Voice *self)
 {
   if (self->file != NULL)
     close_file (self);
-  g_clear_object (&self->socket);
-  g_clear_object (&self->address);
+  rtp_free (self->rtp);
   if (self->pipeline != NULL)
     gst_element_set_state (self->pipeline, GST_STATE_NULL);
   g_clear_pointer (&self->source, gst_object_unref);
@@ -261,8 +221,8 @@ voice_send (Voice *self, guint64 seq, const void *packet, gsize len)
 {
   if (self->file != NULL)
     send_file (self, seq, packet, len);
-  else if (self->socket != NULL)
-    send_rtp (self, seq, packet, len);
+  else if (self->rtp != NULL)
+    rtp_send (self->rtp, seq, packet, len);
   else if (self->source != NULL)
     send_speaker (self, packet, len);
   self->next_seq = seq + 1;
