@@ -31,10 +31,17 @@ start_icecast () { # sets $icecast, its address, and $icecast_pid; again: at the
 <adminroot>/usr/share/icecast2/admin</adminroot></paths><logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>3</loglevel></logging>
 <security><chroot>0</chroot><changeowner><user>nobody</user><group>nogroup</group></changeowner></security></icecast>
 EOF
-  icecast2 -c "$dir/icecast/icecast.xml" >"$dir/icecast/out" 2>&1 &
-  icecast_pid=$!
-  icecast_pids+=($!)
-  await curl -so /dev/null "$icecast/"
+  # asked while it starts, icecast2 2.4 dies now and then: then once more
+  up_or_dead () { curl -so /dev/null "$icecast/" || ! kill -0 "$icecast_pid" 2>/dev/null; }
+  local try
+  for try in 1 2 3 4 5; do
+    icecast2 -c "$dir/icecast/icecast.xml" >"$dir/icecast/out" 2>&1 &
+    icecast_pid=$!
+    icecast_pids+=($!)
+    await up_or_dead && kill -0 "$icecast_pid" 2>/dev/null && return
+    echo "# icecast2 died while it started ($try)"
+  done
+  return 1
 }
 stop_icecast () {
   kill "$icecast_pid"

@@ -269,6 +269,9 @@ class Client:
 
 # ---- judging what was heard
 
+STILL_MS = 200  # by so much the pacer is late before it lets slots go
+
+
 class Heard:
     """What a list of packets of one speaker is worth."""
 
@@ -280,7 +283,17 @@ class Heard:
             if not a.last:
                 self.steps[step] = self.steps.get(step, 0) + 1
                 self.gaps_ms.append((b.when - a.when) * 1000)
-        self.lost = sum(n * (s - 2) // 2 for s, n in self.steps.items() if s > 2)
+        # where the machine stood still the sequence goes on with the clock: nothing was sent that could be lost
+        self.stood_still = 0
+        self.lost = 0
+        for a, b in zip(packets, packets[1:]):
+            missing = (b.sequence - a.sequence - 2) // 2
+            if a.last or missing <= 0:
+                continue
+            if (b.when - a.when) * 1000 > STILL_MS and (b.when - a.when) * 1000 >= missing * 20:
+                self.stood_still += missing
+            else:
+                self.lost += missing
         self.overlaps = sum(n for s, n in self.steps.items() if s < 2)
         self.ends = sum(p.last for p in packets)
         self.empty_ends = sum(p.last and not p.opus for p in packets)
@@ -294,7 +307,7 @@ class Heard:
         return sorted(self.gaps_ms)[min(int(len(self.gaps_ms) * quantile), len(self.gaps_ms) - 1)] if self.gaps_ms else 0
 
     def __str__(self):
-        return (f'{len(self.packets)} packets, lost {self.lost}, overlaps {self.overlaps}, bad {self.bad}, ends {self.ends}, '
+        return (f'{len(self.packets)} packets, lost {self.lost}, stood still for {self.stood_still}, overlaps {self.overlaps}, bad {self.bad}, ends {self.ends}, '
                 f'gap p50 {self.gap(.5):.2f} p99 {self.gap(.99):.2f} max {self.gap(1):.2f} ms, '
                 f'{self.bps() / 1000:.1f} kbit/s, largest {self.largest}')
 

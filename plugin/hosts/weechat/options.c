@@ -125,34 +125,38 @@ static const struct {
   int min, max;
   CheckFunc check;
 } OPTIONS[N_OPTIONS] = {
-    [MODULE] = {"module", "path", "string", "", "path of encore.so; empty: where it was installed"},
+    [MODULE] = {"module", "path", "string", "", "path of encore.so; empty: where it was installed",
+                0, 0, NULL},
     [PREFIX] = {"chat", "prefix", "string", "?", "what a command begins with", 0, 0, check_prefix},
     [CHANNELS] = {"chat", "channels", "string", "",
                   "where commands are taken: masks of SERVER.#CHANNEL, separated by commas, like "
-                  "libera.#music,oftc.#*; empty: nowhere"},
+                  "libera.#music,oftc.#*; empty: nowhere",
+                  0, 0, NULL},
     [RATE_PER_MINUTE] = {"chat", "rate_per_minute", "integer", "20",
                          "commands that one user may give in a minute; more are ignored; 0: no "
                          "limit",
-                         0, 6000},
-    [BURST] = {"chat", "burst", "integer", "5", "commands that he may give at once", 1, 1000},
+                         0, 6000, NULL},
+    [BURST] = {"chat", "burst", "integer", "5", "commands that he may give at once", 1, 1000, NULL},
     [LINE_INTERVAL] = {"chat", "line_interval", "integer", "2000",
                        "milliseconds between two lines to a server after the first three; 0: at "
                        "once",
-                       0, 60000},
+                       0, 60000, NULL},
     [MAX_LINES] = {"chat", "max_lines", "integer", "2", "lines of one answer; the rest is cut", 1,
-                   10},
-    [DEBUG] = {"chat", "debug", "boolean", "off", "write debug messages to WeeChat's log"},
+                   10, NULL},
+    [DEBUG] = {"chat", "debug", "boolean", "off", "write debug messages to WeeChat's log", 0, 0,
+               NULL},
     [ADMINS] =
         {"who", "admins", "string", "",
          "admins: masks [SERVER/]nick!user@host, separated by commas; on a network that lets "
          "people choose their host name use admin_accounts",
          0, 0, check_admins},
     [ADMIN_ACCOUNTS] = {"who", "admin_accounts", "string", "",
-                        "admins: services accounts [SERVER/]NAME, separated by commas"},
+                        "admins: services accounts [SERVER/]NAME, separated by commas", 0, 0, NULL},
     [DJS] = {"who", "djs", "string", "", "DJs: masks, like admins; *!*@*: everybody", 0, 0,
              check_djs},
-    [DJ_ACCOUNTS] = {"who", "dj_accounts", "string", "", "DJs: services accounts"},
-    [OPS_ARE_DJS] = {"who", "ops_are_djs", "boolean", "on", "operators of a channel are DJs in it"},
+    [DJ_ACCOUNTS] = {"who", "dj_accounts", "string", "", "DJs: services accounts", 0, 0, NULL},
+    [OPS_ARE_DJS] = {"who", "ops_are_djs", "boolean", "on", "operators of a channel are DJs in it",
+                     0, 0, NULL},
     [VOICE_URL] =
         {"voice", "url", "string", "",
          "where the music goes: http://HOST:PORT/MOUNT.opus of an Icecast server, with %c "
@@ -161,17 +165,22 @@ static const struct {
          0, 0, check_url},
     [VOICE_PUBLIC_URL] = {"voice", "public_url", "string", "",
                           "where people listen, which a channel is told when the music begins; %c "
-                          "and %s as in url; empty: as url"},
-    [VOICE_USER] = {"voice", "user", "string", "source", "user name at the Icecast server"},
+                          "and %s as in url; empty: as url",
+                          0, 0, NULL},
+    [VOICE_USER] = {"voice", "user", "string", "source", "user name at the Icecast server", 0, 0,
+                    NULL},
     [VOICE_PASSWORD] = {"voice", "password", "string", "",
-                        "password there; ${sec.data.NAME} is replaced, see /help secure"},
-    [VOICE_NAME] = {"voice", "name", "string", "", "name of the stream; empty: SERVER.#CHANNEL"},
+                        "password there; ${sec.data.NAME} is replaced, see /help secure", 0, 0,
+                        NULL},
+    [VOICE_NAME] = {"voice", "name", "string", "", "name of the stream; empty: SERVER.#CHANNEL", 0,
+                    0, NULL},
     [VOICE_STATUS_DIR] = {"voice", "status_dir", "string", "",
                           "directory for a file MOUNT.json with what plays; empty: none", 0, 0,
                           check_directory},
     [VOICE_CHAIN] = {"voice", "chain", "boolean", "off",
                      "begin a new Ogg stream with each song, so that players show its title; "
-                     "browsers fall silent at it"},
+                     "browsers fall silent at it",
+                     0, 0, NULL},
 };
 
 /* ---- the plugin's own options */
