@@ -83,6 +83,8 @@ static const struct {
     MEMBER (bot_plugin, start, 32, 8),
     MEMBER (bot_plugin, stop, 40, 8),
     MEMBER (bot_plugin, busy, 48, 8),
+    /* 1.1 */
+    MEMBER (bot_plugin, reconfigure, 56, 8),
 };
 
 static const struct {

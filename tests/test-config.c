@@ -122,6 +122,42 @@ test_example (void)
   g_assert_cmpuint (seen, ==, known);
 }
 
+/* What may change in a running bot is whole numbers, all told in encore-bot(1), and nothing else is
+ * taken. */
+static void
+test_live (void)
+{
+  g_autofree char *page =
+      g_build_filename (g_getenv ("G_TEST_SRCDIR"), "..", "data", "encore-bot.1", NULL);
+  g_autofree char *manual = NULL;
+  g_autoptr (EncoreConfig) running = encore_config_new ();
+  g_autoptr (EncoreConfig) other = encore_config_new ();
+  guint live = 0;
+
+  g_assert_true (g_file_get_contents (page, &manual, NULL, NULL));
+  g_assert_true (encore_config_set (other, "queue_max", "7", NULL));
+  g_assert_true (encore_config_set (other, "idle_leave", "7s", NULL));
+  g_assert_true (encore_config_set (other, "warm_budget", "7GiB", NULL));
+  g_assert_true (encore_config_set (other, "cache_dir", "/other", NULL));
+  g_assert_true (encore_config_set (other, "max_bytes", "7MiB", NULL));
+  encore_config_take_live (running, other);
+  g_assert_cmpint (running->queue_max, ==, 7);
+  g_assert_cmpint (running->idle_leave_ms, ==, 7000);
+  g_assert_cmpint (running->warm_budget_bytes, ==, G_GINT64_CONSTANT (7) << 30);
+  g_assert_cmpstr (running->cache_dir, ==, "");
+  g_assert_cmpint (running->max_bytes, ==, 200 << 20);
+  for (const EncoreOption *o = encore_config_options (); o->key != NULL; o++)
+    if (encore_config_is_live (o)) {
+      g_autofree char *name = g_strdup_printf ("%s ", o->key);
+      g_autofree char *word = g_strdup_printf (" %s\n", o->key);
+      live++;
+      g_assert_true (o->type == ENCORE_OPTION_INT || o->type == ENCORE_OPTION_SIZE ||
+                     o->type == ENCORE_OPTION_DURATION);
+      g_assert_true (strstr (manual, name) != NULL || strstr (manual, word) != NULL);
+    }
+  g_assert_cmpuint (live, ==, 8);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -131,5 +167,6 @@ main (int argc, char **argv)
   g_test_add_func ("/config/values-units-and-ranges", test_values);
   g_test_add_func ("/config/errors-name-key-value-and-range", test_words);
   g_test_add_func ("/config/example-is-accepted", test_example);
+  g_test_add_func ("/config/live-options-are-numbers-and-told", test_live);
   return g_test_run ();
 }

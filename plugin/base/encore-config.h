@@ -94,6 +94,13 @@ gboolean encore_config_set (EncoreConfig *self, const char *key, const char *val
 /* encore_config_dump: Returns: (transfer full): the value of OPTION as it would be written. */
 char *encore_config_dump (const EncoreConfig *self, const EncoreOption *option);
 
+/* encore_config_is_live: may OPTION change while the bot runs?  Those are numbers that only the
+ * thread that owns the configuration reads. */
+gboolean encore_config_is_live (const EncoreOption *option);
+
+/* encore_config_take_live: the live options as they are in FROM. */
+void encore_config_take_live (EncoreConfig *self, const EncoreConfig *from);
+
 /* encore_config_example: Returns: (transfer full): the example file, all options with their help.
  */
 char *encore_config_example (void);

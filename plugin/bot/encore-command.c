@@ -69,9 +69,9 @@ find_command (EncoreCommandFunc run)
 
 /* "play=p,skip=next" -> the new name of NAME, or NAME.  (transfer full) */
 static char *
-renamed (const EncorePlugin *plugin, const char *name)
+renamed (const EncoreConfig *config, const char *name)
 {
-  g_auto (GStrv) pairs = g_strsplit (plugin->config->rename, ",", -1);
+  g_auto (GStrv) pairs = g_strsplit (config->rename, ",", -1);
 
   for (char **pair = pairs; *pair != NULL; pair++) {
     g_auto (GStrv) sides = g_strsplit (g_strstrip (*pair), "=", 2);
@@ -83,16 +83,15 @@ renamed (const EncorePlugin *plugin, const char *name)
 
 /* One of two commands with one name could not be reached. */
 static gboolean
-check_unique (const EncorePlugin *plugin, GError **error)
+check_unique (const EncoreConfig *config, GError **error)
 {
   g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
   for (const EncoreCommand *c = COMMANDS; c->name != NULL; c++) {
-    g_autofree char *name = renamed (plugin, c->name);
+    g_autofree char *name = renamed (config, c->name);
     if (g_hash_table_contains (names, name)) {
       g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CONFIG,
-                   "rename = '%.64s' gives two commands the name '%.64s'", plugin->config->rename,
-                   name);
+                   "rename = '%.64s' gives two commands the name '%.64s'", config->rename, name);
       return FALSE;
     }
     g_hash_table_add (names, g_steal_pointer (&name));
@@ -100,10 +99,10 @@ check_unique (const EncorePlugin *plugin, GError **error)
   return TRUE;
 }
 
-static gboolean
-check_renames (const EncorePlugin *plugin, GError **error)
+gboolean
+encore_command_check_renames (const EncoreConfig *config, GError **error)
 {
-  g_auto (GStrv) pairs = g_strsplit (plugin->config->rename, ",", -1);
+  g_auto (GStrv) pairs = g_strsplit (config->rename, ",", -1);
 
   for (char **pair = pairs; *pair != NULL; pair++) {
     g_auto (GStrv) sides = g_strsplit (g_strstrip (*pair), "=", 2);
@@ -119,7 +118,7 @@ check_renames (const EncorePlugin *plugin, GError **error)
       return FALSE;
     }
   }
-  return check_unique (plugin, error);
+  return check_unique (config, error);
 }
 
 typedef struct {
@@ -143,12 +142,12 @@ encore_command_register (EncorePlugin *plugin, GError **error)
 {
   const bot_host *host = plugin->bot_host;
 
-  if (!check_renames (plugin, error))
+  if (!encore_command_check_renames (plugin->config, error))
     return FALSE;
   plugin->registrations = g_new0 (Registration, G_N_ELEMENTS (COMMANDS));
   for (gsize i = 0; COMMANDS[i].name != NULL; i++) {
     Registration *registration = (Registration *) plugin->registrations + i;
-    g_autofree char *name = renamed (plugin, COMMANDS[i].name);
+    g_autofree char *name = renamed (plugin->config, COMMANDS[i].name);
     const bot_command command = {.size = sizeof command,
                                  .name = name,
                                  .usage = COMMANDS[i].usage,
@@ -228,7 +227,7 @@ run_help (EncorePlugin *plugin, const EncoreRequest *request)
 {
   if (*request->args != '\0') {
     for (const EncoreCommand *c = COMMANDS; c->name != NULL; c++) {
-      g_autofree char *name = renamed (plugin, c->name);
+      g_autofree char *name = renamed (plugin->config, c->name);
       if (strcmp (name, request->args) == 0) {
         encore_answer (request, "%s %s - %s%s.", name, c->usage, c->help,
                        c->permission != NULL ? " (admins)" : "");
@@ -240,7 +239,7 @@ run_help (EncorePlugin *plugin, const EncoreRequest *request)
   }
   g_autoptr (GString) text = g_string_new ("Commands:");
   for (const EncoreCommand *c = COMMANDS; c->name != NULL; c++) {
-    g_autofree char *name = renamed (plugin, c->name);
+    g_autofree char *name = renamed (plugin->config, c->name);
     g_string_append_printf (text, " %s", name);
   }
   encore_answer (request, "%s. help <command> tells more.", text->str);

@@ -20,6 +20,9 @@ const EncoreCommand *encore_command_list (void);
  * `rename` gives one.  Returns: FALSE with ERROR. */
 gboolean encore_command_register (EncorePlugin *plugin, GError **error);
 
+/* encore_command_check_renames: FALSE with ERROR where the option `rename` makes no sense. */
+gboolean encore_command_check_renames (const EncoreConfig *config, GError **error);
+
 /* encore_command_wrong: one helpful line for a wrong use of REQUEST's command. */
 void encore_command_wrong (const EncoreRequest *request);
 

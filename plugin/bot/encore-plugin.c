@@ -7,6 +7,7 @@
 
 #include "bot/encore-command.h"
 #include "bot/encore-keeper.h"
+#include "bot/encore-reconfigure.h"
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
 #include "fetch/encore-ytdlp.h"
@@ -56,42 +57,6 @@ request_free (gpointer data)
   g_free (self->name);
   g_free (self->args);
   g_free (self);
-}
-
-/* ---- configuration */
-
-static gboolean
-read_key (EncorePlugin *self, const char *key, GError **error)
-{
-  const bot_host *host = self->bot_host;
-  const bot_result len = host->config_get (host->ctx, key, NULL, 0);
-
-  if (len < 0)
-    return TRUE;
-  g_autofree char *value = g_malloc0 (len + 1);
-  host->config_get (host->ctx, key, value, len + 1);
-  return encore_config_set (self->config, key, value, error);
-}
-
-static gboolean
-read_config (EncorePlugin *self, GError **error)
-{
-  const bot_host *host = self->bot_host;
-  char key[128];
-
-  if (!BOT_HAS (host, config_get))
-    return TRUE;
-  /* with the keys themselves we can name the ones we do not know */
-  if (BOT_HAS (host, config_key)) {
-    for (guint32 i = 0; host->config_key (host->ctx, i, key, sizeof key) >= 0; i++)
-      if (!read_key (self, key, error))
-        return FALSE;
-    return TRUE;
-  }
-  for (const EncoreOption *o = encore_config_options (); o->key != NULL; o++)
-    if (!read_key (self, o->key, error))
-      return FALSE;
-  return TRUE;
 }
 
 /* ---- control thread */
@@ -252,12 +217,15 @@ encore_plugin_new (const bot_host *host, GError **error)
 
   self->bot_host = host;
   self->config = encore_config_new ();
+  self->latest = encore_config_new ();
   self->host = encore_host_new (host, on_voice_closed, self);
   encore_host_watch_limits (self->host, on_voice_limits);
-  if (!read_config (self, error)) {
+  if (!encore_reconfigure_read (host, self->config, error) ||
+      !encore_reconfigure_read (host, self->latest, error)) {
     encore_host_log (self->host, BOT_LOG_ERROR, (*error)->message);
     encore_host_free (self->host);
     encore_config_free (self->config);
+    encore_config_free (self->latest);
     g_free (self);
     return NULL;
   }
@@ -300,6 +268,7 @@ encore_plugin_free (EncorePlugin *self)
   g_log_remove_handler (G_LOG_DOMAIN, self->log_handler);
   encore_host_free (self->host);
   encore_config_free (self->config);
+  encore_config_free (self->latest);
   g_free (self);
 }
 
@@ -315,9 +284,9 @@ open_early (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* FUNC on the control thread, in order. */
-static void
-hand_over (EncorePlugin *self, GSourceFunc func, gpointer data, GDestroyNotify release)
+void
+encore_plugin_hand_over (EncorePlugin *self, GSourceFunc func, gpointer data,
+                         GDestroyNotify release)
 {
   if (self->control == NULL) {
     /* not in start(): a context holds a descriptor, and hosts fork and close theirs after it */
@@ -336,7 +305,7 @@ void
 encore_plugin_warm_up (EncorePlugin *self)
 {
   g_atomic_int_inc (&self->requests); /* songs may be waiting there */
-  hand_over (self, open_early, self, NULL);
+  encore_plugin_hand_over (self, open_early, self, NULL);
 }
 
 void
@@ -357,7 +326,7 @@ encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFun
     return;
   if (with_voice)
     request.voice_result = encore_host_voice_open (self->host, request.voice_room, &request.voice);
-  hand_over (self, run_request, request_copy (&request), request_free);
+  encore_plugin_hand_over (self, run_request, request_copy (&request), request_free);
 }
 
 char *

@@ -41,7 +41,8 @@ struct EncoreRequest {
 struct EncorePlugin {
   const bot_host *bot_host;
   EncoreHost *host;
-  EncoreConfig *config;
+  EncoreConfig *config; /* control thread; what is not live never changes and is anybody's */
+  EncoreConfig *latest; /* [main] as the host gave it last */
   /* [main] NULL until the first request */
   GMainContext *context;
   GMainLoop *loop;
@@ -74,6 +75,9 @@ void encore_plugin_warm_up (EncorePlugin *self);
 /* [main] Takes CALL to the control thread.  @with_voice: the command needs a voice room. */
 void encore_plugin_submit (EncorePlugin *self, const bot_call *call, EncoreCommandFunc run,
                            gboolean with_voice);
+/* encore_plugin_hand_over: [main] FUNC on the control thread, in order; RELEASE (DATA) follows. */
+void encore_plugin_hand_over (EncorePlugin *self, GSourceFunc func, gpointer data,
+                              GDestroyNotify release);
 /* [control] What to tell people of ERROR, with the time for which the site is left alone.
  * (transfer full) */
 char *encore_plugin_sentence (EncorePlugin *self, const GError *error);

@@ -5,6 +5,7 @@
 
 #include "bot/encore-command.h"
 #include "bot/encore-plugin.h"
+#include "bot/encore-reconfigure.h"
 
 /* [main] As soon as the host's main loop runs. */
 static void
@@ -46,6 +47,18 @@ busy (void *self)
   return encore_plugin_get_busy (self);
 }
 
+static bot_result
+reconfigure (void *self)
+{
+  EncorePlugin *plugin = self;
+  g_autoptr (GError) error = NULL;
+
+  if (encore_reconfigure (plugin, &error))
+    return BOT_OK;
+  encore_host_log (plugin->host, BOT_LOG_ERROR, error->message);
+  return BOT_EINVAL;
+}
+
 const bot_plugin bot_plugin_entry = {
     .size = sizeof (bot_plugin),
     .abi_major = BOT_ABI_MAJOR,
@@ -56,4 +69,5 @@ const bot_plugin bot_plugin_entry = {
     .start = start,
     .stop = stop,
     .busy = busy,
+    .reconfigure = reconfigure,
 };

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define BOT_ABI_MAJOR 1 /* must be equal on both sides */
-#define BOT_ABI_MINOR 0 /* may differ: sizes say what is there */
+#define BOT_ABI_MINOR 1 /* may differ: sizes say what is there */
 
 #define BOT_HAS(s, member)                                                                \
   ((size_t) ((const char *) &(s)->member - (const char *) (s)) + sizeof (s)->member       \
@@ -160,6 +160,10 @@ typedef struct bot_plugin {
   /* [any] Between start() and stop(): songs queued, fetched or playing and commands under way; 0:
    * idle, a host may leave without cutting anything off. */
   uint32_t (*busy) (void *self);
+  /* [main] 1.1: the host's configuration of this plugin is another now.  The plugin reads it anew,
+   * takes what can change while it runs and names what changed, and what only a restart changes, in
+   * the log.  BOT_EINVAL: something in it is wrong, as the log says; all stays as it was. */
+  bot_result (*reconfigure) (void *self);
 } bot_plugin;
 
 /* The one symbol a host looks up.  It is data: the version can be checked before any code runs. */

@@ -219,8 +219,8 @@ feed (const guint8 *data, gsize size, gboolean raw)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  static const MumbleRoomFuncs funcs = {may_connect, on_ended,  on_said,  on_user,
-                                        on_groups,   on_limits, on_ready, on_off};
+  static const MumbleRoomFuncs funcs = {may_connect, on_ended, on_said,  on_user, on_groups,
+                                        on_limits,   on_ready, on_ready, on_off};
   static char *none[] = {NULL}, *admins[] = {(char *) "group:staff", NULL};
   static const MumbleConfig config = {.host = (char *) "server",
                                       .port = 64738,

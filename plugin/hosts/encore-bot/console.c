@@ -5,13 +5,12 @@
 
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
-#include <glib-unix.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "host.h"
+#include "service.h"
 #include "voice.h"
 
 #define ROOM 1
@@ -26,9 +25,9 @@ typedef struct {
   GDataInputStream *input;
   gboolean wait_idle;
   char *room, *voice_spec;
-  char **admins, **djs;  /* djs NULL: everybody */
   GHashTable *users;     /* name -> id */
-  GMutex mutex;          /* output, user_names, voice */
+  GMutex mutex;          /* output, the rest */
+  char **admins, **djs;  /* djs NULL: everybody */
   GPtrArray *user_names; /* id - 1 -> name */
   Voice *voice;
   gint talking; /* atomic: packets come, the last one has not yet */
@@ -142,13 +141,6 @@ on_idle_check (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-static gboolean
-on_signal (gpointer data)
-{
-  g_main_loop_quit (((Console *) data)->loop);
-  return G_SOURCE_CONTINUE;
-}
-
 static bot_id
 user_id (Console *self, const char *name)
 {
@@ -206,6 +198,36 @@ on_line (GObject *source, GAsyncResult *result, gpointer data)
   g_data_input_stream_read_line_async (self->input, G_PRIORITY_DEFAULT, NULL, on_line, self);
 }
 
+/* ---- configuration */
+
+static const char *const KEYS[] = {"voice", "room", NULL};
+static const char *const LIVE_KEYS[] = {NULL};
+
+static gboolean
+check_config (GKeyFile *config, GError **error)
+{
+  g_autofree char *spec = host_get_or (config, "console", "voice", "null");
+
+  return host_check_keys (config, "console", KEYS, error) && voice_check (spec, error);
+}
+
+static void
+adopt_config (GKeyFile *config, gpointer data)
+{
+  Console *self = data;
+  char **admins = host_get_list (config, "bot", "admins", "operator");
+  char **djs = host_get_list (config, "bot", "djs", "");
+
+  g_mutex_lock (&self->mutex);
+  g_strfreev (self->admins);
+  g_strfreev (self->djs);
+  self->admins = admins != NULL ? admins : g_new0 (char *, 1);
+  self->djs = djs;
+  g_mutex_unlock (&self->mutex);
+}
+
+static const ServiceNetwork SERVICE = {"console", LIVE_KEYS, check_config, adopt_config};
+
 /* ---- life */
 
 static void
@@ -227,7 +249,6 @@ console_clear (Console *self)
 static gboolean
 console_init (Console *self, GKeyFile *config, GError **error)
 {
-  static const char *const known[] = {"voice", "room", NULL};
   g_autoptr (GInputStream) in = g_unix_input_stream_new (STDIN_FILENO, FALSE);
 
   g_mutex_init (&self->mutex);
@@ -238,19 +259,16 @@ console_init (Console *self, GKeyFile *config, GError **error)
   self->loop = g_main_loop_new (NULL, FALSE);
   self->room = host_get_or (config, "console", "room", "console");
   self->voice_spec = host_get_or (config, "console", "voice", "null");
-  self->admins = host_get_list (config, "bot", "admins", "operator");
-  if (self->admins == NULL)
-    self->admins = g_new0 (char *, 1);
-  self->djs = host_get_list (config, "bot", "djs", "");
+  adopt_config (config, self);
   self->host = host_new (config, &NETWORK, self, error);
-  return self->host != NULL && host_check_keys (config, "console", known, error) &&
-         voice_check (self->voice_spec, error) && host_load (self->host, error);
+  return self->host != NULL && check_config (config, error) && host_load (self->host, error);
 }
 
 int
-console_run (GKeyFile *config, gboolean wait_idle)
+console_run (const char *path, GKeyFile *config, gboolean wait_idle)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (Service) service = NULL;
   Console console = {.wait_idle = wait_idle};
 
   if (!console_init (&console, config, &error)) {
@@ -258,10 +276,11 @@ console_run (GKeyFile *config, gboolean wait_idle)
     console_clear (&console);
     return EXIT_USAGE;
   }
-  g_unix_signal_add (SIGTERM, on_signal, &console);
-  g_unix_signal_add (SIGINT, on_signal, &console);
+  service = service_new (path, config, console.host, console.loop, &SERVICE, &console);
   g_data_input_stream_read_line_async (console.input, G_PRIORITY_DEFAULT, NULL, on_line, &console);
+  service_ready (service, "Takes commands");
   g_main_loop_run (console.loop);
+  service_stopping (service);
   console_clear (&console);
   return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
-/* console_run: until the input ends, and with WAIT_IDLE until all is played out after that, or
- * until SIGTERM or SIGINT.  Returns: an exit status. */
-int console_run (GKeyFile *config, gboolean wait_idle);
+/* console_run: with CONFIG, which was read from the file PATH, until the input ends, and with
+ * WAIT_IDLE until all is played out after that, or until SIGTERM or SIGINT.  Returns: an exit
+ * status. */
+int console_run (const char *path, GKeyFile *config, gboolean wait_idle);

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "notify.h"
+
 typedef struct {
   char *name, *usage, *permission; /* permission: nullable */
   void (*run) (void *data, const bot_call *call);
@@ -21,6 +23,7 @@ struct Host {
   bot_host_voice voice_api;
   const Network *network;
   gpointer network_data;
+  GMutex mutex; /* config */
   GKeyFile *config;
   GModule *module;
   const bot_plugin *plugin;
@@ -48,12 +51,22 @@ static void
 api_log (void *ctx, int level, const char *domain, const char *text)
 {
   static const char *const names[] = {"debug", "info", "warning", "error"};
+  static const int priorities[] = {7, 6, 4, 3}; /* of syslog */
+  static gint journal = -1;
+
+  if (level <= BOT_LOG_DEBUG && g_getenv ("ENCORE_BOT_DEBUG") == NULL)
+    return;
+  if (g_atomic_int_get (&journal) < 0)
+    g_atomic_int_set (&journal, notify_is_journal ());
+  if (g_atomic_int_get (&journal)) {
+    fprintf (stderr, "<%d>%s: %s\n", priorities[CLAMP (level, 0, 3)], domain, text);
+    return;
+  }
   g_autoptr (GDateTime) now = g_date_time_new_now_local ();
   g_autofree char *time = g_date_time_format (now, "%H:%M:%S");
 
-  if (level > BOT_LOG_DEBUG || g_getenv ("ENCORE_BOT_DEBUG") != NULL)
-    fprintf (stderr, "%s.%03d %-7s %s: %s\n", time, g_date_time_get_microsecond (now) / 1000,
-             names[CLAMP (level, 0, 3)], domain, text);
+  fprintf (stderr, "%s.%03d %-7s %s: %s\n", time, g_date_time_get_microsecond (now) / 1000,
+           names[CLAMP (level, 0, 3)], domain, text);
 }
 
 void
@@ -77,7 +90,10 @@ static bot_result
 api_config_get (void *ctx, const char *key, char *buf, size_t len)
 {
   Host *self = ctx;
+
+  g_mutex_lock (&self->mutex);
   g_autofree char *value = g_key_file_get_string (self->config, self->plugin->id, key, NULL);
+  g_mutex_unlock (&self->mutex);
 
   return value != NULL ? copy_out (value, buf, len) : BOT_EINVAL;
 }
@@ -87,7 +103,10 @@ api_config_key (void *ctx, uint32_t index, char *buf, size_t len)
 {
   Host *self = ctx;
   gsize n = 0;
+
+  g_mutex_lock (&self->mutex);
   g_auto (GStrv) keys = g_key_file_get_keys (self->config, self->plugin->id, &n, NULL);
+  g_mutex_unlock (&self->mutex);
 
   return index < n ? copy_out (keys[index], buf, len) : BOT_EINVAL;
 }
@@ -234,10 +253,10 @@ module_path (GKeyFile *config)
 
 /* A section whose name is mistyped would be ignored with all that is in it. */
 static gboolean
-check_groups (Host *self, GError **error)
+check_groups (Host *self, GKeyFile *config, GError **error)
 {
   const char *const known[] = {"bot", "console", "mumble", self->plugin->id, NULL};
-  g_auto (GStrv) groups = g_key_file_get_groups (self->config, NULL);
+  g_auto (GStrv) groups = g_key_file_get_groups (config, NULL);
 
   for (char **group = groups; *group != NULL; group++)
     if (!g_strv_contains (known, *group)) {
@@ -268,7 +287,7 @@ host_load (Host *self, GError **error)
                  self->plugin->abi_major, BOT_ABI_MAJOR);
     return FALSE;
   }
-  if (!check_groups (self, error))
+  if (!check_groups (self, self->config, error))
     return FALSE;
   if (self->plugin->flags & BOT_PLUGIN_RESIDENT)
     g_module_make_resident (self->module);
@@ -314,21 +333,57 @@ host_get_list (GKeyFile *config, const char *group, const char *key, const char 
   return names;
 }
 
-Host *
-host_new (GKeyFile *config, const Network *network, gpointer data, GError **error)
+static gboolean
+check_bot (GKeyFile *config, GError **error)
 {
   static const char *const known[] = {"prefix", "plugin", "admins", "djs", NULL};
 
-  if (!host_check_keys (config, "bot", known, error))
+  return host_check_keys (config, "bot", known, error);
+}
+
+Host *
+host_new (GKeyFile *config, const Network *network, gpointer data, GError **error)
+{
+  if (!check_bot (config, error))
     return NULL;
   Host *self = g_new0 (Host, 1);
-  self->config = config;
+  g_mutex_init (&self->mutex);
+  self->config = g_key_file_ref (config);
   self->network = network;
   self->network_data = data;
   self->prefix = host_get_or (config, "bot", "prefix", "?");
   self->commands = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, command_free);
   fill_api (self);
   return self;
+}
+
+/* (transfer full): what was in force before. */
+static GKeyFile *
+exchange_config (Host *self, GKeyFile *config)
+{
+  g_mutex_lock (&self->mutex);
+  GKeyFile *before = self->config;
+  self->config = g_key_file_ref (config);
+  g_mutex_unlock (&self->mutex);
+  return before;
+}
+
+gboolean
+host_reconfigure (Host *self, GKeyFile *config, GError **error)
+{
+  if (!check_bot (config, error) || !check_groups (self, config, error))
+    return FALSE;
+  g_autoptr (GKeyFile) before = exchange_config (self, config);
+  if (BOT_HAS (self->plugin, reconfigure) &&
+      self->plugin->reconfigure (self->plugin_self) < BOT_OK) {
+    g_key_file_unref (exchange_config (self, before));
+    g_set_error (error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+                 "the plugin refuses [%s] (see above)", self->plugin->id);
+    return FALSE;
+  }
+  g_free (self->prefix);
+  self->prefix = host_get_or (config, "bot", "prefix", "?");
+  return TRUE;
 }
 
 void
@@ -349,6 +404,8 @@ host_free (Host *self)
   if (self->module != NULL)
     g_module_close (self->module);
   g_hash_table_unref (self->commands);
+  g_key_file_unref (self->config);
+  g_mutex_clear (&self->mutex);
   g_free (self->prefix);
   g_free (self);
 }

@@ -33,11 +33,14 @@ char *host_get_or (GKeyFile *config, const char *group, const char *key, const c
  */
 char **host_get_list (GKeyFile *config, const char *group, const char *key, const char *otherwise);
 
-/* host_new: CONFIG has the groups [bot], those of the networks, and the plugin's own; it stays the
- * caller's, as NETWORK does.  Starts nothing yet.  NULL with ERROR. */
+/* host_new: CONFIG has the groups [bot], those of the networks, and the plugin's own.  NETWORK
+ * stays the caller's.  Starts nothing yet.  NULL with ERROR. */
 Host *host_new (GKeyFile *config, const Network *network, gpointer data, GError **error);
 /* host_load: loads and starts the plugin. */
 gboolean host_load (Host *self, GError **error);
+/* host_reconfigure: CONFIG is in force from now on instead, for the plugin as for us.  Errors: it,
+ * or the plugin, does not like it, and nothing has changed. */
+gboolean host_reconfigure (Host *self, GKeyFile *config, GError **error);
 /* host_stop: stops the plugin: when it returns the network is not called any more. */
 void host_stop (Host *self);
 /* Stops and unloads it. */

@@ -52,5 +52,5 @@ main (int argc, char **argv)
     fprintf (stderr, "encore-bot: %s: %s\n", path, error->message);
     return EXIT_USAGE;
   }
-  return mumble ? mumble_run (config) : console_run (config, wait_idle);
+  return mumble ? mumble_run (path, config) : console_run (path, config, wait_idle);
 }

@@ -198,6 +198,30 @@ mumble_config_new (GKeyFile *file, GError **error)
   return g_steal_pointer (&self);
 }
 
+/* What is asked at the next occasion; the rest says where the bot is and who it is there. */
+const char *const mumble_config_live[] = {"password",   "tokens",  "bitrate",      "admins", "djs",
+                                          "when_alone", "comment", "return_after", NULL};
+
+#define SWAP(a, b) \
+  do { \
+    __typeof__ (a) swapped = a; \
+    a = b; \
+    b = swapped; \
+  } while (0)
+
+void
+mumble_config_take_live (MumbleConfig *self, MumbleConfig *from)
+{
+  SWAP (self->password, from->password);
+  SWAP (self->tokens, from->tokens);
+  SWAP (self->admins, from->admins);
+  SWAP (self->djs, from->djs);
+  self->bitrate_bps = from->bitrate_bps;
+  self->pause_alone = from->pause_alone;
+  self->comment = from->comment;
+  self->return_after_s = from->return_after_s;
+}
+
 void
 mumble_config_free (MumbleConfig *self)
 {

@@ -25,6 +25,11 @@ typedef struct {
 
 /* mumble_config_new: NULL with ERROR naming key, value and what it may be. */
 MumbleConfig *mumble_config_new (GKeyFile *file, GError **error);
+/* mumble_config_live: keys that mumble_config_take_live() takes. */
+extern const char *const mumble_config_live[];
+/* mumble_config_take_live: what may change in a running bot, from FROM, which is left with the old.
+ */
+void mumble_config_take_live (MumbleConfig *self, MumbleConfig *from);
 void mumble_config_free (MumbleConfig *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MumbleConfig, mumble_config_free)

@@ -32,7 +32,7 @@ mumble_people_new (const MumbleConfig *config)
   MumblePeople *self = g_new0 (MumblePeople, 1);
 
   self->config = config;
-  self->wants_groups = names_group (config->admins) || names_group (config->djs);
+  mumble_people_refresh (self);
   self->members = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->levels = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   g_mutex_init (&self->mutex);
@@ -46,6 +46,12 @@ mumble_people_free (MumblePeople *self)
   g_hash_table_unref (self->levels);
   g_mutex_clear (&self->mutex);
   g_free (self);
+}
+
+void
+mumble_people_refresh (MumblePeople *self)
+{
+  self->wants_groups = names_group (self->config->admins) || names_group (self->config->djs);
 }
 
 gboolean

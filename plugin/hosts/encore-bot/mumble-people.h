@@ -12,6 +12,8 @@ typedef struct MumblePeople MumblePeople;
 MumblePeople *mumble_people_new (const MumbleConfig *config);
 void mumble_people_free (MumblePeople *self);
 
+/* mumble_people_refresh: CONFIG names others now; users have to be taken anew. */
+void mumble_people_refresh (MumblePeople *self);
 /* mumble_people_wants_groups: some group is named in the configuration. */
 gboolean mumble_people_wants_groups (MumblePeople *self);
 /* mumble_people_take_groups: the members of the server's groups; users have to be taken anew. */

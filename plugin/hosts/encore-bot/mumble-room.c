@@ -80,6 +80,7 @@ leave (MumbleRoom *self, guint delay_ms, const char *why)
   host_log (BOT_LOG_WARNING, "mumble", "%s: %s; tried again in %.1f s", self->label, why,
             delay_ms / 1000.0);
   set_timer (self, delay_ms, on_wait_over);
+  self->funcs.waits (self, self->data);
 }
 
 void
@@ -481,6 +482,12 @@ mumble_room_get_world (MumbleRoom *self)
 }
 
 gboolean
+mumble_room_is_ready (MumbleRoom *self)
+{
+  return self->state == MUMBLE_ROOM_READY;
+}
+
+gboolean
 mumble_room_is_off (MumbleRoom *self)
 {
   return self->state == MUMBLE_ROOM_OFF;
@@ -538,6 +545,15 @@ mumble_room_show (MumbleRoom *self, const char *title)
   g_free (self->title);
   self->title = g_strdup (title);
   if (self->config->comment)
+    mumble_outbox_touch (self->outbox);
+}
+
+void
+mumble_room_refresh (MumbleRoom *self)
+{
+  self->funcs.limits (self, self->data);
+  mumble_room_listen (self);
+  if (self->config->comment && self->conn != NULL)
     mumble_outbox_touch (self->outbox);
 }
 

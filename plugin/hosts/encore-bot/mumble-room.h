@@ -30,8 +30,9 @@ typedef struct {
   void (*groups) (MumbleRoom *room, const MumbleProto__Acl *acl, gpointer data);
   /* What the network takes has changed. */
   void (*limits) (MumbleRoom *room, gpointer data);
-  /* It is READY, or OFF for good. */
+  /* It is READY, WAITs for the next attempt, or is OFF for good. */
   void (*ready) (MumbleRoom *room, gpointer data);
+  void (*waits) (MumbleRoom *room, gpointer data);
   void (*off) (MumbleRoom *room, gpointer data);
 } MumbleRoomFuncs;
 
@@ -44,6 +45,9 @@ void mumble_room_free (MumbleRoom *self);
 /* mumble_room_start: begins to connect. */
 void mumble_room_start (MumbleRoom *self);
 
+/* mumble_room_refresh: CONFIG is another now: limits() may follow. */
+void mumble_room_refresh (MumbleRoom *self);
+
 /* mumble_room_get_id: the room's number for the plugin, the same after a restart; [any]. */
 bot_id mumble_room_get_id (MumbleRoom *self);
 /* mumble_room_get_private_id: the number of the conversation with USER alone. */
@@ -52,6 +56,7 @@ bot_id mumble_room_get_private_id (MumbleRoom *self, const MumbleUser *user);
 const char *mumble_room_get_label (MumbleRoom *self);
 /* mumble_room_get_world: (nullable): what the connection knows. */
 MumbleWorld *mumble_room_get_world (MumbleRoom *self);
+gboolean mumble_room_is_ready (MumbleRoom *self);
 gboolean mumble_room_is_off (MumbleRoom *self);
 /* mumble_room_has: does USER sit in the bot's channel? */
 gboolean mumble_room_has (MumbleRoom *self, const MumbleUser *user);

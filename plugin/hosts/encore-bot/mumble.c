@@ -8,8 +8,6 @@
 #include "mumble.h"
 
 #include <gio/gio.h>
-#include <glib-unix.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +18,7 @@
 #include "mumble-identity.h"
 #include "mumble-people.h"
 #include "mumble-room.h"
+#include "service.h"
 
 #define GOODBYE_MS 2000
 #define EXIT_OFF 1
@@ -41,6 +40,7 @@ typedef struct {
   MumbleBudget budget;
   Host *host;
   GMainLoop *loop;
+  Service *service;
   GPtrArray *places; /* Place; filled before the plugin starts */
   gint answers;      /* atomic: on their way to [main] */
   gboolean off;      /* no room is left */
@@ -175,6 +175,22 @@ now_playing (gpointer data, bot_id voice, const char *title)
 
 static const Network NETWORK = {reply, allowed, voice_open, voice_send, voice_close, now_playing};
 
+/* ---- the service manager */
+
+/* [main] How many rooms the bot is in.  The first news of any of them, good or bad, is where the
+ * service is up: a server that is down is waited for, and no failure of ours. */
+static void
+tell_rooms (Mumble *self)
+{
+  guint in = 0;
+
+  for (guint i = 0; i < self->places->len; i++)
+    in += mumble_room_is_ready (((Place *) self->places->pdata[i])->room);
+  g_autofree char *status =
+      g_strdup_printf ("In %u of %u channels of %s", in, self->places->len, self->config->host);
+  service_ready (self->service, status);
+}
+
 /* ---- what the rooms ask */
 
 static gint64
@@ -276,6 +292,13 @@ on_ready (MumbleRoom *room, gpointer data)
   take_all_users (self);
   if (mumble_people_wants_groups (self->people))
     mumble_room_query_groups (room);
+  tell_rooms (self);
+}
+
+static void
+on_waits (MumbleRoom *room, gpointer data)
+{
+  tell_rooms (data);
 }
 
 static void
@@ -284,15 +307,17 @@ on_off (MumbleRoom *room, gpointer data)
   Mumble *self = data;
 
   for (guint i = 0; i < self->places->len; i++)
-    if (!mumble_room_is_off (((Place *) self->places->pdata[i])->room))
+    if (!mumble_room_is_off (((Place *) self->places->pdata[i])->room)) {
+      tell_rooms (self);
       return;
+    }
   host_log (BOT_LOG_ERROR, "mumble", "no room is left: nothing to do");
   self->off = TRUE;
   g_main_loop_quit (self->loop);
 }
 
-static const MumbleRoomFuncs ROOM_FUNCS = {may_connect, on_ended,  on_said,  on_user,
-                                           on_groups,   on_limits, on_ready, on_off};
+static const MumbleRoomFuncs ROOM_FUNCS = {may_connect, on_ended, on_said,  on_user, on_groups,
+                                           on_limits,   on_ready, on_waits, on_off};
 
 /* ---- life */
 
@@ -395,15 +420,43 @@ mumble_clear (Mumble *self)
   g_clear_pointer (&self->loop, g_main_loop_unref);
 }
 
+/* ---- configuration */
+
 static gboolean
-on_signal (gpointer data)
+check_config (GKeyFile *file, GError **error)
 {
-  g_main_loop_quit (((Mumble *) data)->loop);
-  return G_SOURCE_CONTINUE;
+  MumbleConfig *config = mumble_config_new (file, error);
+
+  if (config == NULL)
+    return FALSE;
+  mumble_config_free (config);
+  return TRUE;
 }
 
+static void
+adopt_config (GKeyFile *file, gpointer data)
+{
+  Mumble *self = data;
+  MumbleConfig *now = mumble_config_new (file, NULL);
+
+  if (now == NULL)
+    return;
+  mumble_config_take_live (self->config, now);
+  mumble_config_free (now);
+  mumble_people_refresh (self->people);
+  take_all_users (self);
+  for (guint i = 0; i < self->places->len; i++) {
+    MumbleRoom *room = ((Place *) self->places->pdata[i])->room;
+    mumble_room_refresh (room);
+    if (mumble_people_wants_groups (self->people))
+      mumble_room_query_groups (room);
+  }
+}
+
+static const ServiceNetwork SERVICE = {"mumble", mumble_config_live, check_config, adopt_config};
+
 int
-mumble_run (GKeyFile *config)
+mumble_run (const char *path, GKeyFile *config)
 {
   g_autoptr (GError) error = NULL;
   Mumble self = {0};
@@ -413,12 +466,13 @@ mumble_run (GKeyFile *config)
     mumble_clear (&self);
     return EXIT_USAGE;
   }
-  g_unix_signal_add (SIGTERM, on_signal, &self);
-  g_unix_signal_add (SIGINT, on_signal, &self);
+  self.service = service_new (path, config, self.host, self.loop, &SERVICE, &self);
   for (guint i = 0; i < self.places->len; i++)
     mumble_room_start (((Place *) self.places->pdata[i])->room);
   g_main_loop_run (self.loop);
   const int status = self.off ? EXIT_OFF : 0;
+  service_stopping (self.service);
   mumble_clear (&self);
+  service_free (self.service);
   return status;
 }

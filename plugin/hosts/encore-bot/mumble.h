@@ -4,6 +4,6 @@
 
 #include <glib.h>
 
-/* mumble_run: until SIGTERM or SIGINT, or until no room makes sense any more.  Returns: an exit
- * status. */
-int mumble_run (GKeyFile *config);
+/* mumble_run: with CONFIG, which was read from the file PATH, until SIGTERM or SIGINT, or until no
+ * room makes sense any more.  Returns: an exit status. */
+int mumble_run (const char *path, GKeyFile *config);
