@@ -9,8 +9,13 @@
  *   stop ROOM LAST    stopped        when the last packet of the silence has come in all of them
  *   say ROOM COMMAND [ARGS]
  *                     answer TEXT    the first reply to it
- *   usage             usage CPU_US PACKETS     of this process; of all rooms
- * "failed TEXT" when that does not happen within 10 s.  The log goes to standard error.
+ *   seek ROOM TIME HEX
+ *                     first NS       from the call of `seek`, 4 ms before the room's next slot, to
+ * the packet that begins with these bytes usage             usage CPU_US PACKETS     of this
+ * process; of all rooms measure ROOMS S   late PACKETS P50_US P99_US MAX_US LATE_PER_MILLION of the
+ * rooms up to ROOMS, for S seconds: how far packets are off the room's grid of 20 ms, early or
+ * late; LATE: by more than 20 ms "failed TEXT" when that does not happen within 10 s.  The log goes
+ * to standard error.
  *
  * Threads: [main] waits for a line or for `wake`; send, reply, post and log come from any. */
 #define _GNU_SOURCE
@@ -28,16 +33,30 @@
 
 #include "bot-plugin.h"
 
-#define MAX_ROOMS 1024
+#define MAX_ROOMS 20000
+#define SLOT_US 20000
+#define PACKETS_PER_S 50
+#define MAX_WINDOW_S 30
+#define MAX_TIMES (MAX_WINDOW_S * PACKETS_PER_S)
+#define BASE_PACKETS 50 /* the first ones of a window: their median is the room's grid */
+#define BIN_US 100
+#define N_BINS 10000 /* what is later than a second is in the last one */
 #define MAX_COMMANDS 64
 #define LINE_BYTES 4096
 #define WAIT_MS 10000
+#define BEFORE_SLOT_US 4000
+#define START_BYTES 16
 
 typedef struct {
   _Atomic uint64_t packets;
   _Atomic int waiting;       /* [main] wants to know of the first packet */
   _Atomic uint64_t first_ns; /* when it came; 0: not yet */
   _Atomic int silent;        /* the last packet has come */
+  _Atomic uint64_t last_ns;  /* when the last one came */
+  _Atomic int seeking;       /* [main] wants to know of the one that begins with `start` */
+  uint8_t start[START_BYTES];
+  int32_t *times_us; /* of its packets since the window began */
+  _Atomic uint32_t n_times;
 } Room;
 
 typedef struct {
@@ -55,6 +74,8 @@ typedef struct Post {
 static Room rooms[MAX_ROOMS + 1]; /* by number; 0 is none */
 static Command commands[MAX_COMMANDS];
 static int n_commands;
+static uint64_t window_ns;
+static _Atomic uint64_t began_ns;                         /* the window; 0: none */
 static char **settings;                                   /* KEY=VALUE, NULL-terminated */
 static int wake;                                          /* eventfd */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
@@ -171,12 +192,26 @@ voice_send (void *ctx, bot_id voice, uint64_t seq, uint32_t flags, const void *p
 {
   Room *room = &rooms[voice];
 
+  const uint64_t now = now_ns ();
   if (atomic_load (&room->waiting)) {
-    atomic_store (&room->first_ns, now_ns ());
+    atomic_store (&room->first_ns, now);
     atomic_store (&room->waiting, 0);
     wake_main ();
   }
+  if (atomic_load (&room->seeking) && len >= START_BYTES &&
+      memcmp (packet, room->start, START_BYTES) == 0) {
+    atomic_store (&room->first_ns, now);
+    atomic_store (&room->seeking, 0);
+    wake_main ();
+  }
+  atomic_store_explicit (&room->last_ns, now, memory_order_relaxed);
   atomic_fetch_add_explicit (&room->packets, 1, memory_order_relaxed);
+  const uint64_t began = atomic_load (&began_ns);
+  const uint32_t n = room->n_times; /* one thread sends */
+  if (began != 0 && room->times_us != NULL && n < MAX_TIMES) {
+    room->times_us[n] = (int32_t) ((now - began) / 1000);
+    atomic_store (&room->n_times, n + 1);
+  }
   if (flags & BOT_VOICE_LAST) {
     atomic_store (&room->silent, 1);
     wake_main ();
@@ -330,6 +365,42 @@ play (unsigned long number, const char *words)
 }
 
 static void
+sleep_until_ns (uint64_t time_ns)
+{
+  const struct timespec until = {(time_t) (time_ns / 1000000000u), (long) (time_ns % 1000000000u)};
+
+  clock_nanosleep (CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+/* WORDS: TIME HEX */
+static void
+seek (unsigned long number, const char *words)
+{
+  Room *room = &rooms[number];
+  char place[16] = "";
+  int at = 0;
+
+  if (sscanf (words, "%15s %n", place, &at) != 1 || strlen (words + at) != START_BYTES * 2) {
+    puts ("failed usage");
+    return;
+  }
+  for (int i = 0; i < START_BYTES; i++)
+    sscanf (words + at + i * 2, "%2hhx", &room->start[i]);
+  /* right after a slot, so that what is slept is known */
+  const uint64_t last_ns = atomic_load (&room->last_ns);
+  while (atomic_load (&room->last_ns) == last_ns)
+    sleep_until_ns (now_ns () + 200000);
+  sleep_until_ns (atomic_load (&room->last_ns) + (SLOT_US - BEFORE_SLOT_US) * 1000ull);
+  atomic_store (&room->first_ns, 0);
+  atomic_store (&room->seeking, 1);
+  const uint64_t called_ns = call (number, "seek", place);
+  if (called_ns != 0 && wait_for (has_packet, room))
+    printf ("first %llu\n", (unsigned long long) (atomic_load (&room->first_ns) - called_ns));
+  else
+    print_failed ();
+}
+
+static void
 stop (unsigned long number, unsigned long last)
 {
   int ok = last <= MAX_ROOMS;
@@ -355,6 +426,91 @@ say (unsigned long number, char *words)
     printf ("answer %s\n", reply_text);
   else
     print_failed ();
+}
+
+static int
+compare (const void *a, const void *b)
+{
+  const int32_t x = *(const int32_t *) a, y = *(const int32_t *) b;
+
+  return (x > y) - (x < y);
+}
+
+typedef struct {
+  uint64_t bins[N_BINS], n, late;
+  int64_t max_us;
+} Lateness;
+
+static void
+add_room (const Room *room, Lateness *out)
+{
+  const uint32_t n = room->n_times;
+  int32_t base[BASE_PACKETS];
+
+  if (n <= BASE_PACKETS)
+    return;
+  for (int i = 0; i < BASE_PACKETS; i++)
+    base[i] = room->times_us[i] - i * SLOT_US;
+  qsort (base, BASE_PACKETS, sizeof *base, compare);
+  for (uint32_t i = BASE_PACKETS; i < n; i++) {
+    const int64_t off_us =
+        llabs ((int64_t) room->times_us[i] - (int64_t) i * SLOT_US - base[BASE_PACKETS / 2]);
+    const int64_t bin = off_us / BIN_US;
+    out->bins[bin < N_BINS ? bin : N_BINS - 1]++;
+    out->n++;
+    out->late += off_us > SLOT_US;
+    out->max_us = off_us > out->max_us ? off_us : out->max_us;
+  }
+}
+
+/* The upper edge of the bin with that share of all. */
+static long
+quantile_us (const Lateness *lateness, double share)
+{
+  uint64_t below = 0;
+
+  for (int i = 0; i < N_BINS; i++) {
+    below += lateness->bins[i];
+    if (below >= share * lateness->n)
+      return (i + 1) * BIN_US;
+  }
+  return N_BINS * BIN_US;
+}
+
+static int
+is_over (const Room *room)
+{
+  return now_ns () - atomic_load (&began_ns) >= window_ns;
+}
+
+static void
+measure (unsigned long n_rooms, unsigned long seconds)
+{
+  static Lateness lateness;
+  uint64_t packets = 0;
+
+  if (seconds > MAX_WINDOW_S) {
+    puts ("failed the window is too long");
+    return;
+  }
+  window_ns = seconds * 1000000000ull;
+  for (unsigned long i = 1; i <= n_rooms; i++) {
+    if (rooms[i].times_us == NULL)
+      rooms[i].times_us = calloc (MAX_TIMES, sizeof (int32_t));
+    atomic_store (&rooms[i].n_times, 0);
+  }
+  atomic_store (&began_ns, now_ns ());
+  while (!is_over (NULL))
+    wait_for (is_over, NULL);
+  atomic_store (&began_ns, 0);
+  memset (&lateness, 0, sizeof lateness);
+  for (unsigned long i = 1; i <= n_rooms; i++) {
+    packets += rooms[i].n_times;
+    add_room (&rooms[i], &lateness);
+  }
+  printf ("late %llu %ld %ld %lld %llu\n", (unsigned long long) packets,
+          quantile_us (&lateness, 0.5), quantile_us (&lateness, 0.99), (long long) lateness.max_us,
+          lateness.n > 0 ? (unsigned long long) (lateness.late * 1000000 / lateness.n) : 0ull);
 }
 
 static void
@@ -387,6 +543,10 @@ obey (char *line)
     puts ("failed no such room");
   else if (strcmp (verb, "play") == 0)
     play (number, line + at);
+  else if (strcmp (verb, "seek") == 0)
+    seek (number, line + at);
+  else if (strcmp (verb, "measure") == 0)
+    measure (number, strtoul (line + at, NULL, 10));
   else if (strcmp (verb, "stop") == 0)
     stop (number, strtoul (line + at, NULL, 10));
   else if (strcmp (verb, "say") == 0)
@@ -434,11 +594,25 @@ load (const char *path)
   return plugin;
 }
 
+/* A room has a file open. */
+static void
+allow_files (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit (RLIMIT_NOFILE, &limit);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   const bot_plugin *plugin = NULL;
   void *self = NULL;
+
+  allow_files ();
 
   wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   settings = argv + (argc > 1 ? 2 : 1);

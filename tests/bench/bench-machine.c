@@ -117,6 +117,18 @@ bench_process_switches (pid_t pid)
   return sum_threads (pid, "status", get_switches);
 }
 
+static gint64
+get_one (const char *text)
+{
+  return 1;
+}
+
+guint
+bench_process_threads (pid_t pid)
+{
+  return sum_threads (pid, "stat", get_one);
+}
+
 gboolean
 bench_process_memory (pid_t pid, BenchMemory *out, GError **error)
 {

@@ -18,7 +18,8 @@ static const struct {
   void (*run) (Bench *self);
 } GROUPS[] = {{"start", bench_start},   {"cpu", bench_cpu},     {"hits", bench_hits},
               {"memory", bench_memory}, {"evict", bench_evict}, {"large", bench_large},
-              {"fetch", bench_fetch}};
+              {"fetch", bench_fetch},   {"miss", bench_miss},   {"normalise", bench_normalise},
+              {"rooms", bench_rooms}};
 
 #define FEW_ROWS 1000 /* enough for what does not look up by the thousand; they take minutes */
 
@@ -27,6 +28,8 @@ static const Bench FULL = {.rounds = 3,
                            .n_songs = 10,
                            .n_catalogue = 2000,
                            .n_million = 1000000,
+                           .n_rooms = 1000,
+                           .max_rooms = 20000,
                            .song_s = 60,
                            .plays = 100,
                            .peer_plays = 10,
@@ -40,6 +43,8 @@ static const Bench QUICK = {.quick = TRUE,
                             .n_songs = 2,
                             .n_catalogue = 20,
                             .n_million = 300,
+                            .n_rooms = 5,
+                            .max_rooms = 5,
                             .song_s = 4,
                             .plays = 3,
                             .peer_plays = 1,
@@ -135,13 +140,14 @@ prepare (Bench *self, GError **error)
 }
 
 static void
-make_songs (Bench *self)
+make_songs (Bench *self, gboolean copies)
 {
   g_autoptr (GError) error = NULL;
 
   if (self->ffmpeg == NULL)
     self->no_songs = g_strdup ("ffmpeg is not installed: there are no songs and no peer");
-  else if (!bench_make_songs (self, &error))
+  else if (!bench_make_songs (self, &error) ||
+           (copies && !bench_make_copies (self, self->n_rooms, &error)))
     self->no_songs = g_strdup_printf ("no songs: %s", error->message);
 }
 
@@ -152,7 +158,7 @@ is_chosen (const char *name, char **only)
 }
 
 static int
-run (Bench *self, char **only, const char *json, gboolean strict)
+run (Bench *self, char **only, const char *json, const char *svg, gboolean strict)
 {
   g_autoptr (GError) error = NULL;
   int status = EXIT_OK;
@@ -161,13 +167,15 @@ run (Bench *self, char **only, const char *json, gboolean strict)
     g_printerr ("encore-bench: %s\n", error->message);
     return EXIT_NOT_RUN;
   }
-  make_songs (self);
+  make_songs (self, is_chosen ("rooms", only));
+  bench_find_peers (self);
   g_auto (GStrv) machine = bench_machine_describe (self);
   for (guint i = 0; i < G_N_ELEMENTS (GROUPS); i++)
     if (is_chosen (GROUPS[i].name, only))
       GROUPS[i].run (self);
   bench_print_table (self, machine);
-  if (json != NULL && !bench_write_json (self, machine, json, &error)) {
+  if ((json != NULL && !bench_write_json (self, machine, json, &error)) ||
+      (svg != NULL && !bench_write_svg (self, machine, svg, &error))) {
     g_printerr ("encore-bench: %s\n", error->message);
     status = EXIT_NOT_RUN;
   }
@@ -196,22 +204,28 @@ clear (Bench *self, gboolean keep)
   g_free (self->module);
   g_free (self->host);
   g_free (self->ffmpeg);
+  g_free (self->node);
+  g_free (self->djs);
+  g_free (self->no_peers);
 }
 
 int
 main (int argc, char **argv)
 {
+  if (argc == 4 && strcmp (argv[1], "--normalise") == 0) /* ourselves: bench-normalise.c */
+    return bench_normalise_one (argv[2], argv[3]);
   gboolean quick = FALSE, strict = FALSE, keep = FALSE;
   int rounds = 0, rows = 0;
-  g_autofree char *json = NULL, *groups = NULL;
+  g_autofree char *json = NULL, *svg = NULL, *groups = NULL;
   const GOptionEntry entries[] = {
       {"quick", 0, 0, G_OPTION_ARG_NONE, &quick, "Only see that everything runs", NULL},
       {"rounds", 0, 0, G_OPTION_ARG_INT, &rounds, "Rounds of every figure (3)", "N"},
       {"rows", 0, 0, G_OPTION_ARG_INT, &rows, "Entries of the cache (100000; 1000 without hits)",
        "N"},
       {"only", 0, 0, G_OPTION_ARG_STRING, &groups,
-       "Of start, cpu, hits, memory, evict, large, fetch", "GROUP,..."},
+       "Of start, cpu, hits, memory, evict, large, fetch, miss, normalise, rooms", "GROUP,..."},
       {"json", 0, 0, G_OPTION_ARG_FILENAME, &json, "Write the result there, too", "FILE"},
+      {"svg", 0, 0, G_OPTION_ARG_FILENAME, &svg, "Draw what has a peer there", "FILE"},
       {"keep", 0, 0, G_OPTION_ARG_NONE, &keep, "Leave the cache there, for a profiler", NULL},
       {"strict", 0, 0, G_OPTION_ARG_NONE, &strict, "A missed goal is exit status 1", NULL},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
@@ -244,7 +258,7 @@ main (int argc, char **argv)
     bench.n_rows = rows;
   else if (!is_chosen ("hits", only))
     bench.n_rows = MIN (bench.n_rows, FEW_ROWS);
-  const int status = run (&bench, only, json, strict);
+  const int status = run (&bench, only, json, svg, strict);
   clear (&bench, keep);
   return status;
 }

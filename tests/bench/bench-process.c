@@ -14,6 +14,7 @@
 
 struct BenchHost {
   Bench *bench;
+  const char *name;
   pid_t pid;
   FILE *to, *from;
   char *line;
@@ -75,6 +76,35 @@ bench_reap (pid_t pid, double *cpu_s, GError **error)
   return g_spawn_check_wait_status (status, error);
 }
 
+gboolean
+bench_time_output (const char *const *argv, gsize bytes, double *ms, GError **error)
+{
+  g_autofree char *buf = g_malloc (bytes);
+  gsize len = 0;
+  int out[2];
+
+  if (pipe2 (out, O_CLOEXEC) < 0)
+    return fail (error, errno, "pipe");
+  const gint64 begin_us = g_get_monotonic_time ();
+  const pid_t pid = bench_spawn (argv, out[1], error);
+  close (out[1]);
+  while (pid != 0 && len < bytes) {
+    const ssize_t n = read (out[0], buf + len, bytes - len);
+    if (n <= 0)
+      break;
+    len += n;
+  }
+  *ms = (g_get_monotonic_time () - begin_us) / 1000.0;
+  close (out[0]); /* what it writes now ends it */
+  if (pid == 0)
+    return FALSE;
+  bench_reap (pid, NULL, NULL);
+  if (len == bytes)
+    return TRUE;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s gave no sound", argv[0]);
+  return FALSE;
+}
+
 /* ---- host */
 
 /* Without the newline; FALSE with ERROR when the host is gone. */
@@ -84,8 +114,8 @@ read_line (BenchHost *self, GError **error)
   const ssize_t n = getline (&self->line, &self->line_bytes, self->from);
 
   if (n <= 0) {
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "the host ended; its log is %s/host.log",
-                 self->bench->dir);
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "%s ended; the host's log is %s/host.log",
+                 self->name, self->bench->dir);
     return FALSE;
   }
   self->line[n - 1] = '\0';
@@ -93,22 +123,50 @@ read_line (BenchHost *self, GError **error)
 }
 
 static pid_t
-spawn_host (Bench *bench, gboolean with_plugin, int in, int out, GError **error)
+spawn_host (Bench *bench, gboolean with_plugin, const char *const *settings, int in, int out,
+            GError **error)
 {
   g_autofree char *log = g_build_filename (bench->dir, "host.log", NULL);
   g_autofree char *cache_dir = g_strconcat ("cache_dir=", bench->cache_dir, NULL);
-  const char *const argv[] = {
-      bench->host, with_plugin ? bench->module : NULL, cache_dir, "max_size=0", "min_free=0", NULL};
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+
+  g_ptr_array_add (argv, bench->host);
+  if (with_plugin) {
+    g_ptr_array_add (argv, bench->module);
+    g_ptr_array_add (argv, cache_dir);
+    g_ptr_array_add (argv, (char *) "max_size=0");
+    g_ptr_array_add (argv, (char *) "min_free=0");
+    for (; settings != NULL && *settings != NULL; settings++)
+      g_ptr_array_add (argv, (char *) *settings);
+  }
+  g_ptr_array_add (argv, NULL);
   const int err = open (log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  const pid_t pid = spawn (argv, in, out, err, error);
+  const pid_t pid = spawn ((const char *const *) argv->pdata, in, out, err, error);
 
   if (err >= 0)
     close (err);
   return pid;
 }
 
-BenchHost *
-bench_host_new (Bench *bench, gboolean with_plugin, GError **error)
+/* Takes the ends of the pipes. */
+static BenchHost *
+attach (Bench *bench, const char *name, pid_t pid, int to, int from, GError **error)
+{
+  BenchHost *self = g_new0 (BenchHost, 1);
+
+  self->bench = bench;
+  self->name = name;
+  self->pid = bench->live = pid;
+  self->to = fdopen (to, "w");
+  self->from = fdopen (from, "r");
+  if (pid != 0 && read_line (self, error) && strcmp (self->line, "ready") == 0)
+    return self;
+  bench_host_free (self);
+  return NULL;
+}
+
+static BenchHost *
+new_host (Bench *bench, gboolean with_plugin, const char *const *settings, GError **error)
 {
   int in[2], out[2];
 
@@ -116,18 +174,37 @@ bench_host_new (Bench *bench, gboolean with_plugin, GError **error)
     fail (error, errno, "pipe");
     return NULL;
   }
-  const pid_t pid = spawn_host (bench, with_plugin, in[0], out[1], error);
+  const pid_t pid = spawn_host (bench, with_plugin, settings, in[0], out[1], error);
   close (in[0]);
   close (out[1]);
-  BenchHost *self = g_new0 (BenchHost, 1);
-  self->bench = bench;
-  self->pid = bench->live = pid;
-  self->to = fdopen (in[1], "w");
-  self->from = fdopen (out[0], "r");
-  if (pid != 0 && read_line (self, error) && strcmp (self->line, "ready") == 0)
-    return self;
-  bench_host_free (self);
-  return NULL;
+  return attach (bench, "the host", pid, in[1], out[0], error);
+}
+
+BenchHost *
+bench_host_new (Bench *bench, gboolean with_plugin, GError **error)
+{
+  return new_host (bench, with_plugin, NULL, error);
+}
+
+BenchHost *
+bench_host_new_with (Bench *bench, const char *const *settings, GError **error)
+{
+  return new_host (bench, TRUE, settings, error);
+}
+
+BenchHost *
+bench_peer_new (Bench *bench, const char *name, const char *const *argv, GError **error)
+{
+  int in[2], out[2];
+
+  if (pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0) {
+    fail (error, errno, "pipe");
+    return NULL;
+  }
+  const pid_t pid = spawn (argv, in[0], out[1], -1, error);
+  close (in[0]);
+  close (out[1]);
+  return attach (bench, name, pid, in[1], out[0], error);
 }
 
 void
@@ -139,7 +216,7 @@ bench_host_free (BenchHost *self)
     return;
   fclose (self->to); /* it leaves at the end of its input */
   if (self->pid != 0 && !bench_reap (self->pid, NULL, &error))
-    g_printerr ("bench: the host: %s\n", error->message);
+    g_printerr ("bench: %s: %s\n", self->name, error->message);
   fclose (self->from);
   self->bench->live = 0;
   free (self->line);
@@ -162,12 +239,12 @@ bench_host_ask (BenchHost *self, const char **answer, GError **error, const char
   va_end (args);
   fputc ('\n', self->to);
   if (fflush (self->to) != 0)
-    return fail (error, errno, "the host does not listen");
+    return fail (error, errno, self->name);
   if (!read_line (self, error))
     return FALSE;
   const char *rest = strchr (self->line, ' ');
   if (g_str_has_prefix (self->line, "failed")) {
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the host: %s", self->line);
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s: %s", self->name, self->line);
     return FALSE;
   }
   if (answer != NULL)

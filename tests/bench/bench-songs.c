@@ -27,6 +27,20 @@ bench_song_id (guint number)
 }
 
 char *
+bench_copy_id (guint number)
+{
+  return g_strdup_printf ("copy%06uA", number);
+}
+
+char *
+bench_copy_file (Bench *self, guint number)
+{
+  g_autofree char *id = bench_copy_id (number);
+
+  return fixture_file (self->cache_dir, id);
+}
+
+char *
 bench_small_id (guint number)
 {
   return g_strdup_printf ("tiny%06uA", number);
@@ -94,8 +108,8 @@ bench_make_cache (Bench *self, GError **error)
 /* ---- songs */
 
 /* Three notes that beat, and noise over them. */
-static gboolean
-compose (Bench *self, guint number, const char *path, GError **error)
+gboolean
+bench_compose (Bench *self, guint number, guint length_s, const char *path, GError **error)
 {
   const int base_hz = 110 + 13 * number;
   g_autofree char *music = g_strdup_printf (
@@ -103,11 +117,11 @@ compose (Bench *self, guint number, const char *path, GError **error)
       "anoisesrc=c=pink:a=0.4:s=%u:r=48000[n];[a][b][c][n]amix=inputs=4,tremolo=f=2:d=0.6,"
       "apulsator=hz=0.5",
       base_hz, base_hz * 5 / 4, base_hz * 3 / 2, number + 1);
-  g_autofree char *length = g_strdup_printf ("%u", self->song_s);
+  g_autofree char *length = g_strdup_printf ("%u", length_s);
   const char *const argv[] = {
-      self->ffmpeg, "-v", "error", "-nostdin", "-y",   "-filter_complex", music,  "-t",   length,
-      "-ac",        "2",  "-ar",   "48000",    "-c:a", "libopus",         "-b:a", "128k", "-f",
-      "opus",       path, NULL};
+      self->ffmpeg, "-v",   "error", "-nostdin", "-y",  "-filter_complex", music,
+      "-t",         length, "-ac",   "2",        "-ar", "48000",           "-c:a",
+      "libopus",    "-b:a", "128k",  path,       NULL};
   const pid_t pid = bench_spawn (argv, -1, error);
 
   return pid != 0 && bench_reap (pid, NULL, error);
@@ -117,6 +131,31 @@ static gssize
 read_at (gpointer data, gint64 offset, guint8 *buf, gsize len, GError **error)
 {
   return pread (GPOINTER_TO_INT (data), buf, len, offset);
+}
+
+char *
+bench_song_packet (Bench *self, guint number, guint index, GError **error)
+{
+  g_autofree char *path = bench_song_file (self, number);
+  const int fd = open (path, O_RDONLY | O_CLOEXEC);
+  g_autoptr (EncoreOggReader) reader = encore_ogg_reader_new (read_at, GINT_TO_POINTER (fd));
+  g_autoptr (GString) hex = g_string_new (NULL);
+  const guint8 *packet = NULL;
+  gsize len = 0;
+  gint64 pts_ns;
+
+  encore_ogg_reader_set_size (reader, lseek (fd, 0, SEEK_END), TRUE);
+  for (guint i = 0; i <= index; i++)
+    if (encore_ogg_reader_next (reader, &packet, &len, &pts_ns, error) != ENCORE_OGG_PACKET)
+      len = 0;
+  for (guint i = 0; i < MIN (len, 16); i++)
+    g_string_append_printf (hex, "%02x", packet[i]);
+  close (fd);
+  if (hex->len == 32)
+    return g_string_free (g_steal_pointer (&hex), FALSE);
+  if (error != NULL && *error == NULL)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s has no packet %u", path, index);
+  return NULL;
 }
 
 static gboolean
@@ -185,7 +224,7 @@ bench_make_songs (Bench *self, GError **error)
 
   for (guint i = 0; i < self->n_songs; i++) {
     g_autofree char *id = bench_song_id (i);
-    if (!compose (self, i, path, error))
+    if (!bench_compose (self, i, self->song_s, path, error))
       return FALSE;
     const int fd = open (path, O_RDONLY | O_CLOEXEC);
     const gboolean ok = fd >= 0 && publish_song (cache, id, fd, error);
@@ -195,5 +234,42 @@ bench_make_songs (Bench *self, GError **error)
       return FALSE;
   }
   unlink (path);
+  return TRUE;
+}
+
+/* ---- the same songs under many ids */
+
+static gboolean
+publish_copies (Bench *self, guint n, GError **error)
+{
+  g_autoptr (EncoreCache) cache = fixture_open (self->cache_dir, 0);
+
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *id = bench_copy_id (i);
+    g_autofree char *path = bench_song_file (self, i % self->n_songs);
+    const int fd = open (path, O_RDONLY | O_CLOEXEC);
+    const gboolean ok = fd >= 0 && publish_song (cache, id, fd, error);
+    if (fd >= 0)
+      close (fd);
+    if (!ok)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+bench_make_copies (Bench *self, guint n, GError **error)
+{
+  const pid_t pid = fork (); /* still no threads: a closed cache has joined its own */
+  if (pid == 0) {
+    g_autoptr (GError) local = NULL;
+    do_without_syncs ();
+    if (!publish_copies (self, n, &local))
+      g_printerr ("bench: %s\n", local != NULL ? local->message : "a song cannot be opened");
+    _exit (local != NULL);
+  }
+  if (!bench_reap (pid, NULL, error))
+    return FALSE;
+  self->n_copies = n;
   return TRUE;
 }

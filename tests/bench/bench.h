@@ -51,6 +51,8 @@ typedef struct {
   guint n_songs;
   guint n_catalogue; /* songs of the trace for eviction */
   guint n_million;   /* entries of the large cache */
+  guint n_rooms;     /* that play different songs */
+  guint max_rooms;   /* how many are tried at most */
   guint song_s;      /* length of a song */
   guint plays;       /* a round, and of the peer: */
   guint peer_plays;
@@ -61,6 +63,10 @@ typedef struct {
   char *cache_dir;
   char *module, *host;
   char *ffmpeg;   /* (nullable) */
+  char *node;     /* (nullable) that runs the peer of npm: bench-peers.c */
+  char *djs;      /* (nullable) its script */
+  char *no_peers; /* (nullable) why there is none */
+  guint n_copies;
   char *no_songs; /* (nullable) why there are none */
   GRand *rand;
   GPtrArray *rows; /* BenchRow */
@@ -89,6 +95,7 @@ double bench_load_end (Bench *self, const BenchLoad *begin);
 /* Sums over the threads of PID. */
 gint64 bench_process_cpu_ns (pid_t pid);
 gint64 bench_process_switches (pid_t pid);
+guint bench_process_threads (pid_t pid);
 
 typedef struct {
   gint64 rss_kib, pss_kib;
@@ -103,6 +110,10 @@ typedef struct BenchHost BenchHost;
 
 /* @with_plugin: FALSE: the same host without it. */
 BenchHost *bench_host_new (Bench *bench, gboolean with_plugin, GError **error);
+/* @settings: NULL-terminated "KEY=VALUE" besides. */
+BenchHost *bench_host_new_with (Bench *bench, const char *const *settings, GError **error);
+/* A program that is spoken to in the same way.  @name: (static): for people. */
+BenchHost *bench_peer_new (Bench *bench, const char *name, const char *const *argv, GError **error);
 void bench_host_free (BenchHost *self);
 pid_t bench_host_get_pid (BenchHost *self);
 /* Sends one line.  *ANSWER (out) (optional) (transfer none): without its first word, until the next
@@ -112,6 +123,8 @@ gboolean bench_host_ask (BenchHost *self, const char **answer, GError **error, c
 
 /* posix_spawn() with its own standard output; standard input is empty, standard error is ours.
  * Returns: 0 with ERROR. */
+/* Starts ARGV, reads BYTES of its output, ends it.  *MS: from the start until they were there. */
+gboolean bench_time_output (const char *const *argv, gsize bytes, double *ms, GError **error);
 pid_t bench_spawn (const char *const *argv, int stdout_fd, GError **error);
 /* Waits.  *CPU_S (out) (optional): what it used.  ERROR: it did not exit with 0. */
 gboolean bench_reap (pid_t pid, double *cpu_s, GError **error);
@@ -122,25 +135,49 @@ gboolean bench_reap (pid_t pid, double *cpu_s, GError **error);
 gboolean bench_make_cache (Bench *self, GError **error);
 /* Only the songs have music; without ffmpeg there are none. */
 gboolean bench_make_songs (Bench *self, GError **error);
+/* Music of LENGTH_S seconds: into PATH, whose name tells the container. */
+gboolean
+bench_compose (Bench *self, guint number, guint length_s, const char *path, GError **error);
 /* (transfer full) of number 0 .. n_songs - 1 */
 char *bench_song_id (guint number);
 char *bench_song_file (Bench *self, guint number);
 char *bench_small_id (guint number);
+/* The first 16 bytes of packet INDEX of a song, as hex digits.  (transfer full) */
+char *bench_song_packet (Bench *self, guint number, guint index, GError **error);
+/* The songs again under N other ids; before there are threads. */
+gboolean bench_make_copies (Bench *self, guint n, GError **error);
+char *bench_copy_id (guint number);
+char *bench_copy_file (Bench *self, guint number);
 
-/* ---- the result: bench-print.c */
+/* ---- peers of npm: bench-peers.c */
+
+/* Where tests/bench/install-peers.sh has put them.  Sets node and djs, or no_peers. */
+void bench_find_peers (Bench *self);
+/* @discordjs/voice, ready; NULL with ERROR. */
+BenchHost *bench_djs_new (Bench *self, GError **error);
+
+/* ---- the result: bench-print.c, bench-svg.c */
 
 void bench_print_table (Bench *self, char **machine);
 gboolean bench_write_json (Bench *self, char **machine, const char *path, GError **error);
 
+/* Bars of what has a peer. */
+gboolean bench_write_svg (Bench *self, char **machine, const char *path, GError **error);
+
 /* ---- figures */
 
-void bench_start (Bench *self);  /* bench-start.c */
-void bench_cpu (Bench *self);    /* bench-cpu.c */
-void bench_hits (Bench *self);   /* bench-hits.c */
-void bench_evict (Bench *self);  /* bench-evict.c */
-void bench_fetch (Bench *self);  /* bench-fetch.c */
-void bench_large (Bench *self);  /* bench-large.c */
-void bench_memory (Bench *self); /* bench-memory.c */
+void bench_start (Bench *self);     /* bench-start.c */
+void bench_cpu (Bench *self);       /* bench-cpu.c */
+void bench_hits (Bench *self);      /* bench-hits.c */
+void bench_evict (Bench *self);     /* bench-evict.c */
+void bench_fetch (Bench *self);     /* bench-fetch.c */
+void bench_large (Bench *self);     /* bench-large.c */
+void bench_memory (Bench *self);    /* bench-memory.c */
+void bench_rooms (Bench *self);     /* bench-rooms.c */
+void bench_miss (Bench *self);      /* bench-miss.c */
+void bench_normalise (Bench *self); /* bench-normalise.c */
+/* One song, as a process of its own: `encore-bench --normalise`.  Returns: exit status. */
+int bench_normalise_one (const char *source, const char *opus);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchHost, bench_host_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchRow, bench_row_free)
