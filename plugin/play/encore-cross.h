@@ -29,8 +29,8 @@ void encore_cross_warm (EncoreCross *self, const guint8 *packet, gsize len);
  * @old: (nullable): that song is over.  @max_bps: that the mix keeps to; 0: no limit.
  * Returns: (transfer full) (nullable): the mix of the call before; NULL for the first call.  What
  * cannot be decoded is silence. */
-GBytes *encore_cross_push (EncoreCross *self, GBytes *old, const guint8 *packet, gsize len,
-                           guint max_bps);
+GBytes *
+encore_cross_push (EncoreCross *self, GBytes *old, const guint8 *packet, gsize len, guint max_bps);
 /* encore_cross_finish: the new song is over, too.  Returns: as push(). */
 GBytes *encore_cross_finish (EncoreCross *self, guint max_bps);
 /* encore_cross_is_over: N packets came out; the new song's packet that was pushed last is not among

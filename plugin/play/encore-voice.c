@@ -2,9 +2,10 @@
  * A room: ring, tickets, pause flag, silence.
  *
  * Three sides.  Workers fill the ring; which producer is theirs is under `lock`, never held during
- * I/O; it is taken last. The consumer's side is under `out`: the pacer only tries it and passes the room over when
- * control is just changing its mind there, so one room's command never makes another's packet late.
- * Events go back to control through a small ring that the pacer writes and control reads. */
+ * I/O; it is taken last. The consumer's side is under `out`: the pacer only tries it and passes the
+ * room over when control is just changing its mind there, so one room's command never makes
+ * another's packet late. Events go back to control through a small ring that the pacer writes and
+ * control reads. */
 #include "config.h"
 #include "play/encore-voice.h"
 
