@@ -2,6 +2,7 @@
  * Opus packets split, joined and made louder or quieter, judged by what a listener's decoder hears.
  */
 #include "config.h"
+#include "play/encore-cross.h"
 #include "play/encore-gain.h"
 #include "play/encore-regroup.h"
 
@@ -513,6 +514,51 @@ test_gain_limit_window (void)
   g_assert_cmpuint (coded, >, 100);
 }
 
+/* ---- crossfade */
+
+static void
+add_packet (GPtrArray *out, GBytes *packet)
+{
+  if (packet != NULL)
+    g_ptr_array_add (out, packet);
+}
+
+/* A song into itself, a second further on: the level stays within 4 dB. */
+static void
+test_cross_level (void)
+{
+  const guint first = 50, n = 50;
+  g_autofree float *music = make_music (4 * RATE);
+  g_autoptr (GPtrArray) song =
+      encode (music, 4 * RATE, ENCORE_PACKET_SAMPLES, OPUS_APPLICATION_AUDIO, 128000);
+  g_autoptr (GPtrArray) out = packets_new ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (EncoreCross) cross = encore_cross_new (n, &error);
+  gsize len, samples;
+
+  for (guint i = 0; i < first; i++)
+    g_ptr_array_add (out, g_bytes_ref (song->pdata[i]));
+  for (guint i = first - ENCORE_CROSS_WARM; i < first; i++) {
+    const guint8 *data = g_bytes_get_data (song->pdata[i], &len);
+    encore_cross_warm (cross, data, len);
+  }
+  for (guint i = 0; i <= n; i++) {
+    const guint8 *data = g_bytes_get_data (song->pdata[i], &len);
+    add_packet (out,
+                encore_cross_push (cross, i < n ? song->pdata[first + i] : NULL, data, len, 0));
+  }
+  g_assert_true (encore_cross_is_over (cross));
+  g_assert_cmpuint (out->len, ==, first + n);
+  for (guint i = n; i < 2 * n; i++)
+    g_ptr_array_add (out, g_bytes_ref (song->pdata[i]));
+  g_autofree float *pcm = decode (out, &samples);
+  const double before = rms_db (pcm, RATE / 2, RATE);
+  for (gsize at = RATE; at < 2 * RATE; at += RATE / 10) {
+    g_test_message ("%+.1f dB", rms_db (pcm, at, at + RATE / 10) - before);
+    g_assert_cmpfloat (fabs (rms_db (pcm, at, at + RATE / 10) - before), <, 4.0);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -528,5 +574,6 @@ main (int argc, char **argv)
   g_test_add_func ("/packets/gain-loses-no-packet", test_gain_loses_no_packet);
   g_test_add_func ("/packets/gain-keeps-to-a-limit", test_gain_limit);
   g_test_add_func ("/packets/gain-passes-what-keeps-to-a-limit", test_gain_limit_window);
+  g_test_add_func ("/packets/crossfade-level", test_cross_level);
   return g_test_run ();
 }

@@ -136,6 +136,24 @@ test_taken_back_late (Rig *rig, gconstpointer data)
   g_assert_cmpuint (encore_player_get_song (rig->player), ==, 0);
 }
 
+/* A second of both together, or half of the shorter one: not a packet more or less, and the first
+ * one ends where the fade begins. */
+static void
+test_crossfade (Rig *rig, gconstpointer data)
+{
+  fixture_publish (rig->cache, "ccccccccccA", "Third", 100);
+  fixture_publish (rig->cache, "ddddddddddA", "Fourth", 60);
+  encore_player_set_crossfade (rig->player, 1000);
+  const guint third = give (rig, "ccccccccccA", FALSE);
+  const guint fourth = give (rig, "ddddddddddA", TRUE);
+
+  await_end (rig);
+  g_assert_cmpuint (rig->ended, ==, third);
+  while (rig->ended != fourth)
+    g_main_context_iteration (rig->context, TRUE);
+  g_assert_cmpint (rig->music, ==, 100 + 60 - 30);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -147,5 +165,6 @@ main (int argc, char **argv)
   g_test_add ("/player/what-follows-is-taken-back", Rig, NULL, set_up, test_taken_back, tear_down);
   g_test_add ("/player/taken-back-when-it-sounds", Rig, NULL, set_up, test_taken_back_late,
               tear_down);
+  g_test_add ("/player/crossfade", Rig, NULL, set_up, test_crossfade, tear_down);
   return g_test_run ();
 }

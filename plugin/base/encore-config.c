@@ -55,6 +55,9 @@ static const EncoreOption OPTIONS[] = {
      "Songs of the queue that are fetched before their turn"},
     {"volume", ENCORE_OPTION_INT, AT (volume_percent), "100", 0, 150, NULL,
      "Percent at which rooms begin; at 100 packets pass as they are stored"},
+    {"crossfade", ENCORE_OPTION_DURATION, AT (crossfade_ms), "0", 0, 12 * SECOND_MS, NULL,
+     "For so long a song's end and the next one's beginning sound together; 0: one follows the "
+     "other, packet by packet"},
     {"early", ENCORE_OPTION_BOOL, AT (early), "yes", 0, 0, NULL,
      "A new song is heard while it is downloaded, at the loudness of its source; no: when it has "
      "been measured"},

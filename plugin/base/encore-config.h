@@ -38,6 +38,7 @@ typedef struct {
   gint64 min_interval_ms;
   int prefetch;
   int volume_percent;
+  gint64 crossfade_ms;
   gboolean early;
   gboolean live;
   gint64 max_duration_ms;

@@ -470,6 +470,7 @@ open_voice (EncoreRoom *self, bot_id voice)
   self->ring = encore_voice_new (self->plugin->playout, name, send_packet, self);
   self->player = encore_player_new (self->ring, self->plugin->context, &PLAYER_EVENTS, self);
   encore_player_set_volume (self->player, self->volume_percent / 100.0);
+  encore_player_set_crossfade (self->player, self->plugin->config->crossfade_ms);
   encore_room_limits_changed (self);
 }
 

@@ -6,20 +6,17 @@
 #include "play/encore-gain.h"
 
 #include <math.h>
-#include <opus.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/encore-ogg.h"
+#include "play/encore-opus.h"
 
 #define CHANNELS 2
 #define WARM_PACKETS 5 /* after 100 ms the decoder has forgotten where it began */
 #define PACKET_BYTES 4000
-#define COMPLEXITY 5
-#define BITRATE_BPS 128000
 #define PACKETS_PER_S (ENCORE_OPUS_RATE_HZ / ENCORE_PACKET_SAMPLES)
 #define BURST_PACKETS 18 /* of the limit, that may come at once: 5 % of what servers look back */
-#define ROOMY_BPS 160000 /* from here on the encoder's own idea fits, also where it is loud */
 #define FLOOR \
   0.001 /* -60 dB: a slope begins and ends there, since silence is infinitely far away */
 
@@ -62,14 +59,10 @@ coder_free (Coder *self)
   g_free (self);
 }
 
-/* Networks that drop what is over their limit ask for every packet to be within it. */
 static void
 set_rate (Coder *self, guint max_bps)
 {
-  const gboolean tight = max_bps != 0 && max_bps < ROOMY_BPS;
-
-  opus_encoder_ctl (self->encoder, OPUS_SET_BITRATE (tight ? max_bps : BITRATE_BPS));
-  opus_encoder_ctl (self->encoder, OPUS_SET_VBR (!tight));
+  encore_opus_encoder_limit (self->encoder, max_bps);
   self->max_bps = max_bps;
 }
 
@@ -77,24 +70,15 @@ static Coder *
 coder_new (GError **error)
 {
   Coder *self = g_new0 (Coder, 1);
-  int code = OPUS_OK;
-  opus_int32 lookahead = 0;
 
   self->now = 1.0;
-  self->decoder = opus_decoder_create (ENCORE_OPUS_RATE_HZ, CHANNELS, &code);
-  if (code == OPUS_OK)
-    self->encoder =
-        opus_encoder_create (ENCORE_OPUS_RATE_HZ, CHANNELS, OPUS_APPLICATION_AUDIO, &code);
-  if (code != OPUS_OK) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "opus: %s", opus_strerror (code));
-    coder_free (self);
-    return NULL;
-  }
-  set_rate (self, 0);
-  opus_encoder_ctl (self->encoder, OPUS_SET_COMPLEXITY (COMPLEXITY));
-  opus_encoder_ctl (self->encoder, OPUS_GET_LOOKAHEAD (&lookahead));
-  self->drop = lookahead;
-  return self;
+  self->decoder = encore_opus_decoder_new (error);
+  if (self->decoder != NULL)
+    self->encoder = encore_opus_encoder_new (&self->drop, error);
+  if (self->encoder != NULL)
+    return self;
+  coder_free (self);
+  return NULL;
 }
 
 EncoreGain *

@@ -111,6 +111,15 @@ encore_pipeline_limit (EncorePipeline *self, guint max_bps)
   g_object_set (self->pack, "max-bitrate", max_bps, NULL);
 }
 
+guint
+encore_pipeline_get_limit (EncorePipeline *self)
+{
+  guint max_bps;
+
+  g_object_get (self->pack, "max-bitrate", &max_bps, NULL);
+  return max_bps;
+}
+
 EncoreFillResult
 encore_pipeline_fill (EncorePipeline *self, guint n, GError **error)
 {

@@ -26,6 +26,7 @@ void encore_pipeline_stop (EncorePipeline *self);
 /* encore_pipeline_limit: at most MAX_BPS from now on, 0: no limit.  A song passes as it is where
  * its packets keep to it. */
 void encore_pipeline_limit (EncorePipeline *self, guint max_bps);
+guint encore_pipeline_get_limit (EncorePipeline *self);
 /* [worker] Up to N packets. */
 EncoreFillResult encore_pipeline_fill (EncorePipeline *self, guint n, GError **error);
 

@@ -12,19 +12,10 @@
 #include <unistd.h>
 
 #include "play/encore-entry.h"
-#include "play/encore-pipeline.h"
+#include "play/encore-song.h"
 #include "play/encore-voice.h"
 
-#define BUFFER_NS (2 * GST_SECOND)
 #define GAIN_DB_PER_S 0.5
-
-/* One song on its way to the ring; shared by the producer that fills and the player that tells. */
-typedef struct {
-  EncorePipeline *pipeline;
-  EncoreReader *reader;
-  gint64 end_ns; /* buffering: of the music that must be there to go on; 0: not buffering */
-  char *text;    /* the id, for the log */
-} Song;
 
 struct EncorePlayer {
   EncoreVoice *voice;
@@ -36,72 +27,24 @@ struct EncorePlayer {
   EncorePipeline *pipeline, *next_pipeline; /* (nullable) theirs, to be told */
   double volume;                            /* linear */
   double moved_db;                          /* of the song in the air, on top of that */
+  EncorePipeline *fading;                   /* (nullable) what the song in the air fades in over */
   guint max_bps;
+  gint64 crossfade_ms;
 };
-
-static void
-song_free (gpointer data)
-{
-  Song *self = data;
-
-  if (self->pipeline != NULL) {
-    encore_pipeline_stop (self->pipeline); /* the player may keep it to tell what it was */
-    encore_pipeline_unref (self->pipeline);
-  }
-  encore_reader_unref (self->reader);
-  g_free (self->text);
-  g_free (self);
-}
-
-/* [worker] The ring ran dry: a source that is a little too slow must not stop and go all the time.
- */
-static void
-begin_buffering (Song *self, gint64 heard_ns)
-{
-  self->end_ns = heard_ns + BUFFER_NS;
-  g_info ("play: %s: buffering at %" G_GINT64_FORMAT " ms, its download is slow", self->text,
-          heard_ns / 1000000);
-}
-
-/* [worker] */
-static EncoreFillResult
-fill (EncoreProducer *producer, guint n, gpointer data)
-{
-  Song *self = data;
-  g_autoptr (GError) error = NULL;
-  gint64 heard_ns;
-
-  if (self->end_ns != 0 && !encore_reader_has_music (self->reader, self->end_ns))
-    return ENCORE_FILL_WAIT;
-  self->end_ns = 0;
-  const EncoreFillResult result = encore_pipeline_fill (self->pipeline, n, &error);
-  if (result == ENCORE_FILL_FAILED)
-    g_warning ("play: %s: %s", self->text, error->message);
-  else if (result == ENCORE_FILL_WAIT && encore_producer_is_dry (producer, &heard_ns))
-    begin_buffering (self, heard_ns);
-  return result;
-}
 
 /* @entry: (transfer full) (nullable): NULL with ERROR.  *PIPELINE (out) (transfer full). */
 static EncoreProducer *
-make_producer (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, EncorePipeline **pipeline,
-               GError **error)
+make_producer (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, gboolean growing,
+               EncorePipeline **pipeline, GError **error)
 {
-  if (entry == NULL)
-    return NULL;
-  Song *song = g_new0 (Song, 1);
-  g_autoptr (EncoreProducer) producer = encore_producer_new (fill, song, song_free);
-  song->text = encore_media_id_to_text (&entry->id);
-  song->reader = encore_reader_ref (entry->reader);
-  song->pipeline = encore_pipeline_new (entry, start_ms * 1000000, producer,
-                                        encore_voice_get_name (self->voice), error);
-  if (song->pipeline == NULL)
-    return NULL;
-  if (self->volume != 1)
-    encore_pipeline_set_volume (song->pipeline, self->volume, 0);
-  encore_pipeline_limit (song->pipeline, self->max_bps);
-  *pipeline = encore_pipeline_ref (song->pipeline);
-  return g_steal_pointer (&producer);
+  const EncoreSongSpec spec = {.room = encore_voice_get_name (self->voice),
+                               .start_ms = start_ms,
+                               .volume = self->volume,
+                               .max_bps = self->max_bps,
+                               .crossfade_ms = self->crossfade_ms,
+                               .growing = growing};
+
+  return entry != NULL ? encore_song_new (entry, &spec, pipeline, error) : NULL;
 }
 
 static void
@@ -124,6 +67,7 @@ take_event (EncorePlayer *self, const EncoreVoiceEvent *event)
       self->song = self->next;
       self->next = 0;
       self->moved_db = 0;
+      replace (&self->fading, g_steal_pointer (&self->pipeline));
       replace (&self->pipeline, g_steal_pointer (&self->next_pipeline));
     }
     self->events.ended (event->song, event->end_ns / 1000000, self->data);
@@ -192,6 +136,7 @@ encore_player_free (EncorePlayer *self)
   encore_voice_quiesce (self->voice);
   replace (&self->pipeline, NULL);
   replace (&self->next_pipeline, NULL);
+  replace (&self->fading, NULL);
   g_source_destroy (self->source);
   g_source_unref (self->source);
   g_free (self);
@@ -201,10 +146,11 @@ encore_player_free (EncorePlayer *self)
 
 /* @entry: (transfer full) (nullable): NULL with ERROR. */
 static guint
-play (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, GError **error)
+play (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, gboolean growing, GError **error)
 {
   EncorePipeline *pipeline = NULL;
-  g_autoptr (EncoreProducer) producer = make_producer (self, entry, start_ms, &pipeline, error);
+  g_autoptr (EncoreProducer) producer =
+      make_producer (self, entry, start_ms, growing, &pipeline, error);
 
   if (producer == NULL)
     return 0;
@@ -213,6 +159,7 @@ play (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, GError **error)
   self->next = 0;
   replace (&self->pipeline, pipeline);
   replace (&self->next_pipeline, NULL);
+  replace (&self->fading, NULL);
   return self->song;
 }
 
@@ -220,14 +167,15 @@ guint
 encore_player_play (EncorePlayer *self, const EncoreMediaId *id, EncoreHandle *handle,
                     gint64 start_ms, GError **error)
 {
-  return play (self, encore_entry_new (id, handle, error), start_ms, error);
+  return play (self, encore_entry_new (id, handle, error), start_ms, FALSE, error);
 }
 
 guint
 encore_player_play_growing (EncorePlayer *self, const EncoreMediaId *id, EncoreReader *reader,
                             const char *title, gint64 duration_ms, gint64 start_ms, GError **error)
 {
-  return play (self, encore_entry_new_growing (id, reader, title, duration_ms), start_ms, error);
+  return play (self, encore_entry_new_growing (id, reader, title, duration_ms), start_ms, TRUE,
+               error);
 }
 
 static double
@@ -252,6 +200,8 @@ encore_player_set_volume (EncorePlayer *self, double volume)
     encore_pipeline_set_volume (self->pipeline, volume * linear (self->moved_db), 0);
   if (self->next_pipeline != NULL)
     encore_pipeline_set_volume (self->next_pipeline, volume, 0);
+  if (self->fading != NULL)
+    encore_pipeline_set_volume (self->fading, volume, 0);
 }
 
 guint
@@ -261,7 +211,7 @@ encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, EncoreHandl
   g_autoptr (EncorePipeline) pipeline = NULL;
   g_autoptr (EncoreProducer) producer =
       handle != NULL
-          ? make_producer (self, encore_entry_new (id, handle, error), 0, &pipeline, error)
+          ? make_producer (self, encore_entry_new (id, handle, error), 0, FALSE, &pipeline, error)
           : NULL;
   guint number = 0;
 
@@ -291,6 +241,13 @@ encore_player_stop (EncorePlayer *self)
   self->song = self->next = 0;
   replace (&self->pipeline, NULL);
   replace (&self->next_pipeline, NULL);
+  replace (&self->fading, NULL);
+}
+
+void
+encore_player_set_crossfade (EncorePlayer *self, gint64 crossfade_ms)
+{
+  self->crossfade_ms = crossfade_ms;
 }
 
 void

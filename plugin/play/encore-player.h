@@ -90,6 +90,9 @@ guint encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, Encor
 guint encore_player_get_song (EncorePlayer *self);
 /* encore_player_stop: five frames of silence, then nothing.  No event for the song. */
 void encore_player_stop (EncorePlayer *self);
+/* encore_player_set_crossfade: of the songs that are given from now on; 0: one follows the other,
+ * packet by packet.  A song's ended() then comes where the fade begins. */
+void encore_player_set_crossfade (EncorePlayer *self, gint64 crossfade_ms);
 /* encore_player_set_max_bps: of the packets, from now on; 0: no limit. */
 void encore_player_set_max_bps (EncorePlayer *self, guint max_bps);
 /* A flag: packets stop within a tick and go on with the very next one. */

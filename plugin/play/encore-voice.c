@@ -2,9 +2,10 @@
  * A room: ring, tickets, pause flag, silence.
  *
  * Three sides.  Workers fill the ring; which producer is theirs is under `lock`, never held during
- * I/O. The consumer's side is under `out`: the pacer only tries it and passes the room over when
- * control is just changing its mind there, so one room's command never makes another's packet late.
- * Events go back to control through a small ring that the pacer writes and control reads. */
+ * I/O; it is taken last. The consumer's side is under `out`: the pacer only tries it and passes the
+ * room over when control is just changing its mind there, so one room's command never makes
+ * another's packet late. Events go back to control through a small ring that the pacer writes and
+ * control reads. */
 #include "config.h"
 #include "play/encore-voice.h"
 
@@ -34,6 +35,7 @@ struct EncoreProducer {
   EncoreVoice *voice; /* set with SONG when it is given to one */
   guint song;
   EncoreFillFunc fill;
+  EncoreTapFunc tap; /* (nullable) */
   gpointer data;
   GDestroyNotify release;
 };
@@ -59,6 +61,7 @@ struct EncoreVoice {
   GMutex lock; /* of the producers */
   EncoreProducer *current, *next;
   guint last_song;
+  guint committed; /* newest song that is mixed into the end of the one before */
 
   GMutex out; /* of what follows */
   gboolean speaking, in_song, closed, started_once;
@@ -112,8 +115,8 @@ encore_producer_new (EncoreFillFunc fill, gpointer data, GDestroyNotify release)
   return self;
 }
 
-static EncoreProducer *
-producer_ref (EncoreProducer *self)
+EncoreProducer *
+encore_producer_ref (EncoreProducer *self)
 {
   g_atomic_ref_count_inc (&self->ref_count);
   return self;
@@ -138,8 +141,54 @@ is_wanted (EncoreVoice *self, guint song)
          (song < (guint32) (revoked >> 32) || song >= (guint32) revoked);
 }
 
+gpointer
+encore_producer_get_data (EncoreProducer *self)
+{
+  return self->data;
+}
+
+void
+encore_producer_set_tap (EncoreProducer *self, EncoreTapFunc tap)
+{
+  self->tap = tap;
+}
+
+EncoreProducer *
+encore_producer_get_next (EncoreProducer *self)
+{
+  EncoreVoice *voice = self->voice;
+
+  g_mutex_lock (&voice->lock);
+  EncoreProducer *next =
+      voice->current == self && voice->next != NULL ? encore_producer_ref (voice->next) : NULL;
+  g_mutex_unlock (&voice->lock);
+  return next;
+}
+
+gboolean
+encore_producer_commit (EncoreProducer *self, EncoreProducer *next)
+{
+  EncoreVoice *voice = self->voice;
+
+  g_mutex_lock (&voice->lock);
+  const gboolean in_time =
+      voice->current == self && voice->next == next && is_wanted (voice, next->song);
+  if (in_time)
+    voice->committed = next->song;
+  g_mutex_unlock (&voice->lock);
+  return in_time;
+}
+
 EncorePushResult
 encore_producer_push (EncoreProducer *self, const guint8 *packet, gsize len, gint64 end_ns)
+{
+  if (self->tap != NULL && self->tap (packet, len, end_ns, self->data))
+    return ENCORE_PUSH_OK;
+  return encore_producer_send (self, packet, len, end_ns);
+}
+
+EncorePushResult
+encore_producer_send (EncoreProducer *self, const guint8 *packet, gsize len, gint64 end_ns)
 {
   EncoreVoice *voice = self->voice;
   if (!is_wanted (voice, self->song))
@@ -167,7 +216,7 @@ static EncoreProducer *
 get_current (EncoreVoice *self)
 {
   g_mutex_lock (&self->lock);
-  EncoreProducer *producer = self->current ? producer_ref (self->current) : NULL;
+  EncoreProducer *producer = self->current ? encore_producer_ref (self->current) : NULL;
   g_mutex_unlock (&self->lock);
   return producer;
 }
@@ -416,7 +465,7 @@ adopt (EncoreVoice *self, EncoreProducer *producer)
     return NULL;
   producer->voice = self;
   producer->song = self->last_song;
-  return producer_ref (producer);
+  return encore_producer_ref (producer);
 }
 
 guint
@@ -436,16 +485,18 @@ encore_voice_play (EncoreVoice *self, EncoreProducer *producer)
   return mine != NULL ? self->last_song : 0;
 }
 
-/* Returns: FALSE if a song behind AFTER has been heard. */
+/* Returns: FALSE if a song behind AFTER has been heard, or its beginning is in AFTER's end. */
 static gboolean
 revoke_after (EncoreVoice *self, guint after)
 {
   g_mutex_lock (&self->out);
-  gboolean in_time = self->passed <= after;
+  g_mutex_lock (&self->lock);
+  gboolean in_time = self->passed <= after && self->committed <= after;
   if (in_time) {
     self->last_song++;
     atomic_store (&self->revoked, REVOKED (after + 1, self->last_song));
   }
+  g_mutex_unlock (&self->lock);
   g_mutex_unlock (&self->out);
   return in_time;
 }

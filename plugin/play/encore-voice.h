@@ -34,6 +34,22 @@ void encore_producer_unref (EncoreProducer *self);
 EncorePushResult
 encore_producer_push (EncoreProducer *self, const guint8 *packet, gsize len, gint64 end_ns);
 
+/* encore_producer_send: the same past the tap. */
+EncorePushResult
+encore_producer_send (EncoreProducer *self, const guint8 *packet, gsize len, gint64 end_ns);
+/* encore_producer_set_tap: [worker, or before it is given to a voice] TAP sees every packet that is
+ * pushed, and answers TRUE to keep it.  DATA: that of the producer. */
+typedef gboolean (*EncoreTapFunc) (const guint8 *packet, gsize len, gint64 end_ns, gpointer data);
+void encore_producer_set_tap (EncoreProducer *self, EncoreTapFunc tap);
+gpointer encore_producer_get_data (EncoreProducer *self);
+EncoreProducer *encore_producer_ref (EncoreProducer *self);
+/* encore_producer_get_next: [worker] within FILL: what follows.  Returns: (transfer full)
+ * (nullable). */
+EncoreProducer *encore_producer_get_next (EncoreProducer *self);
+/* encore_producer_commit: [worker] within FILL: NEXT begins when this one ends, and cannot be taken
+ * back any more.  Returns: FALSE if it was, just now. */
+gboolean encore_producer_commit (EncoreProducer *self, EncoreProducer *next);
+
 /* encore_producer_is_dry: [worker] within FILL: it has begun, and nothing of it is left in the
  * ring: silence follows.  *HEARD_NS (out): in the song, the end of what was sent. */
 gboolean encore_producer_is_dry (EncoreProducer *self, gint64 *heard_ns);
@@ -43,7 +59,7 @@ gboolean encore_producer_is_dry (EncoreProducer *self, gint64 *heard_ns);
 guint encore_voice_play (EncoreVoice *self, EncoreProducer *producer);
 /* encore_voice_follow: PRODUCER comes after song AFTER; what was to come there is forgotten.
  * @producer: (nullable).  *NUMBER (out): its number, 0 if none.  Returns: FALSE if something behind
- * AFTER is in the air already; nothing is changed then. */
+ * AFTER is in the air already, or mixed into the end of it; nothing is changed then. */
 gboolean
 encore_voice_follow (EncoreVoice *self, guint after, EncoreProducer *producer, guint *number);
 void encore_voice_set_paused (EncoreVoice *self, gboolean paused);
