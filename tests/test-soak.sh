@@ -22,7 +22,8 @@ command () { # LINE: its answer in $answer; a line at a time, as the host reads 
   read -r -t 30 -u 6 answer
 }
 read -r -t 30 -u 6 answer
-[ "$answer" = ready ]; ok $? "the host is ready"
+[ "${answer:-}" = ready ]; ok $? "the host is ready"
+[ $failed = 0 ] || { sed 's/^/# /' "$dir/log"; finish; }
 good=0
 for room in $(seq $rooms); do
   for i in 1 2 3; do
