@@ -42,15 +42,14 @@ await is title 'The Test Tune'; ok $? "the status file has the title of the song
 await is title 'Loud Tones'
 await quiet; ok $? "and none after the last"
 [ "$(listeners /music.opus)" = 1 ]; ok $? "the listener is there after three songs"
-kill "$listener"
-wait "$listener" 2>/dev/null
 # the room's own silence, and what the plugin ends a song with
 silence=$(printf '\xfc\xff\xfe' | md5sum | cut -d' ' -f1)
-packets "$dir/ear.opus" | grep -vx -e "$silence" -e "$silence_md5" >"$dir/ear.md5"
 for id in short kept tune loud; do
   packets "$(find "$dir/cache/opus" -name "${id}AAA*.opus" | head -n 1)" >"$dir/$id.md5"
 done
-in_order=$(/usr/bin/python3 - "$dir" <<'PY'
+in_order () { # sets $heard; the end is on its way through the server for a while
+  packets "$dir/ear.opus" | grep -vx -e "$silence" -e "$silence_md5" >"$dir/ear.md5"
+  heard=$(/usr/bin/python3 - "$dir" <<'PY'
 import sys
 folder = sys.argv[1]
 ear = open(f'{folder}/ear.md5').read().split()
@@ -65,8 +64,12 @@ for name in ('kept', 'tune', 'loud'):
 else:
     print('all' if at == len(ear) else f'{len(ear) - at} packets of something else')
 PY
-)
-[ "$in_order" = all ]; ok $? "he heard each whole, bit for bit, in order: $in_order"
+  )
+  [ "$heard" = all ]
+}
+await in_order; ok $? "he heard each whole, bit for bit, in order: $heard"
+kill "$listener"
+wait "$listener" 2>/dev/null
 
 # -- another room, and the end
 says amy '/raw JOIN #other'
