@@ -41,14 +41,14 @@ fi
 awk '/^\.SH EXAMPLES/ { found = 1 } found && /^\.RE/ { exit } found && on { print } found && /^\.RS/ { on = 1 }' "$manual" |
   sed 's/\\-/-/g' >"$dir/hello.c"
 cp "$dir/hello.c" "$dir/hello.cc"
-${CC:-cc} -Wall -Werror $SANITIZERS $(pkg-config --cflags bot-plugin) -o "$dir/host" \
+${CC:-cc} -Wall -Werror ${SANITIZERS:-} $(pkg-config --cflags bot-plugin) -o "$dir/host" \
   "$abs_top_srcdir/plugin/hosts/sample/sample-host.c" -ldl
 ok $? "the sample host is built"
 example () { # COMPILER STANDARD SUFFIX
   local name="the example, by $1 as $2, answers"
   command -v "${1%% *}" >/dev/null || { skip "$1 is not installed" "$name"; return; }
   # shellcheck disable=SC2046,SC2086 # options
-  $1 -std=$2 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -fvisibility=hidden $SANITIZERS $(pkg-config --cflags bot-plugin) \
+  $1 -std=$2 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -fvisibility=hidden ${SANITIZERS:-} $(pkg-config --cflags bot-plugin) \
     -o "$dir/hello.so" "$dir/hello.$3" 2>"$dir/log" &&
     [ "$(echo '?hello' | timeout 20 "$dir/host" "$dir/hello.so" 2>>"$dir/log" | head -n 1)" = Hello. ]
   ok $? "$name"
@@ -56,7 +56,7 @@ example () { # COMPILER STANDARD SUFFIX
 }
 example "${CC:-cc}" c11 c
 example "${CXX:-c++}" c++17 cc
-if [ -z "$SANITIZERS" ]; then # one compiler's sanitizer does not run in the other's program
+if [ -z "${SANITIZERS:-}" ]; then # one compiler's sanitizer does not run in the other's program
   example clang c11 c
   example clang++ c++17 cc
 fi
