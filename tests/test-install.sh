@@ -40,12 +40,12 @@ fi
 there "$(place includedir)/bot-plugin.h"; ok $? "the contract"
 there "$(place bindir)/encore-bot" "$(place bindir)/encore-cache"; ok $? "the programs"
 [ ! -e "$root$(place bindir)/sample-host" ]; ok $? "the sample is not one of them"
-there "$(place man1dir)/encore-bot.1" "$(place man1dir)/encore-cache.1" "$(place man7dir)/encore.7" "$(place man7dir)/weechat-encore.7"; ok $? "the manuals"
+there "$(place man1dir)/encore-bot.1" "$(place man1dir)/encore-cache.1" "$(place man3dir)/bot-plugin.3" "$(place man7dir)/encore.7" "$(place man7dir)/weechat-encore.7"; ok $? "the manuals"
 there "$(place docdir)/README.md" "$(place docdir)/encore.conf.example" "$(place docdir)/encore-bot.conf.example" "$(place docdir)/weechat-encore.conf.example"; ok $? "README and the example configurations"
 there "$(place pkgconfigdir)/bot-plugin.pc"; ok $? "bot-plugin.pc"
 [ "$(find "$root" -name '*uninstalled*' | wc -l)" = 0 ]; ok $? "its uninstalled kin stays at home"
 # (the prefix may lie below the build, as make distcheck has it)
-! grep -rF --include='*.pc' --include='*.conf*' --include='*.[17]' -e "$root" -e "$abs_top_builddir" -e "$abs_top_srcdir" "$root" | grep -vF "$prefix" | sed 's/^/# /' | grep .
+! grep -rF --include='*.pc' --include='*.conf*' --include='*.[137]' -e "$root" -e "$abs_top_builddir" -e "$abs_top_srcdir" "$root" | grep -vF "$prefix" | sed 's/^/# /' | grep .
 ok $? "no path of the build in them"
 
 # GStreamer finds the very same object
@@ -81,8 +81,8 @@ printf '[bot]\nplugin=%s\n[encore]\ncache_dir=%s\n' "$module" "$dir/cache" >"$di
 echo '?version' | timeout 60 "$root$(place bindir)/encore-bot" --config "$dir/bot.conf" --wait-idle console 2>/dev/null | grep -q '^\[console\] Encore [0-9]'
 ok $? "the installed encore-bot runs"
 if command -v man >/dev/null; then
-  for page in encore weechat-encore; do
-    LC_ALL=C.UTF-8 man --warnings -l "$root$(place man7dir)/$page.7" 2>&1 >/dev/null
+  for page in "$(place man7dir)/encore.7" "$(place man7dir)/weechat-encore.7" "$(place man3dir)/bot-plugin.3"; do
+    LC_ALL=C.UTF-8 man --warnings -l "$root$page" 2>&1 >/dev/null
   done | sed 's/^/# /' | tee "$dir/man"
   [ ! -s "$dir/man" ]; ok $? "the manuals are set without a warning"
 fi
