@@ -96,4 +96,5 @@ BOT_EXPORT const bot_plugin bot_plugin_entry = {sizeof (bot_plugin),
                                                 "1",
                                                 start,
                                                 stop,
+                                                NULL,
                                                 NULL};

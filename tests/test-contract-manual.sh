@@ -56,7 +56,7 @@ example () { # COMPILER STANDARD SUFFIX
 }
 example "${CC:-cc}" c11 c
 example "${CXX:-c++}" c++17 cc
-if [ -z "${SANITIZERS:-}" ]; then # one compiler's sanitizer does not run in the other's program
+if [ -z "$SANITIZERS" ]; then # one compiler's sanitizer does not run in the other's program
   example clang c11 c
   example clang++ c++17 cc
 fi
