@@ -77,6 +77,14 @@ play hit /nonexistent; ok $? "a second play, the site gone and no yt-dlp"
 grep -q 'hit youtube:loudAAAAAAA' "$dir/hit.log" && ! grep -q 'hit youtube' "$dir/miss.log"
 ok $? "is a hit, the first was none"
 [ "$(tail -n 1 "$dir/hit.out")" = "$packets packets" ]; ok $? "and gives the same packets"
+
+# -- a host of the first version of the contract: its header, as it was, is kept in tests/contract-1.0
+${CC:-cc} -Wall -Werror $SANITIZERS -I "$abs_top_srcdir/tests/contract-1.0" -o "$dir/old-host" "$source" -ldl &&
+  grep -q '^#define BOT_ABI_MINOR 0' "$abs_top_srcdir/tests/contract-1.0/bot-plugin.h"
+ok $? "a host of 1.0 is built"
+new_host=$host host=$dir/old-host
+play old /nonexistent && [ "$(tail -n 1 "$dir/old.out")" = "$packets packets" ]; ok $? "today's module plays in it"
+host=$new_host
 printf '?version\n' | timeout 60 "$host" "$module" cache_dir="$dir/cache" max_size=lots >/dev/null 2>"$dir/err"
 [ $? = 2 ] && grep -q "max_size" "$dir/err"; ok $? "a wrong option is named and the plugin does not start"
 
