@@ -67,4 +67,35 @@ GST_TRACERS=leaks GST_DEBUG=GST_TRACER:7 run encoretrack uri=$song ! encorepack 
 ok $? "no object is left behind"
 sed 's/^/# /' "$dir/alive" | head -5
 
+# -- the bot's own pipelines: their graph, and none that is left when its song is over
+mkdir "$dir/dot"
+rm -f "$dir/chat"
+mkfifo "$dir/chat"
+GST_DEBUG_DUMP_DOT_DIR=$dir/dot GST_TRACERS='leaks(name=all)' GST_LEAKS_TRACER_SIG=1 GST_DEBUG=GST_TRACER:7 \
+  GST_DEBUG_FILE=$dir/gst.log timeout 60 "$top/encore-bot" --config "$dir/line.conf" console \
+  <"$dir/chat" >"$dir/line.out" 2>"$dir/line.log" &
+bot=$!
+exec 7>"$dir/chat"
+alive () { # objects of songs that the tracer tells of, when it is asked
+  : >"$dir/gst.log"
+  kill -USR1 "$(pgrep -P $bot)"
+  until_told () { for _ in $(seq 200); do grep -q "$1" "$dir/gst.log" && return; read -rt 0.05 <> <(:); done; return 1; }
+  until_told 'object-alive, type-name=(string)Gst'
+  grep -c 'object-alive, type-name=(string)GstEncore' "$dir/gst.log"
+}
+said () { for _ in $(seq 200); do grep -q "$1" "$dir/line.out" && return; read -rt 0.05 <> <(:); done; return 1; }
+echo '?play tuneAAAAAAA' >&7
+said '^.console. Playing'
+during=$(alive)
+printf '?stop\n?version\n' >&7
+said 'Encore [0-9]'
+for _ in $(seq 100); do after=$(alive); [ "$after" = 0 ] && break; done
+echo "# objects of ours: $during while a song plays, $after afterwards"
+[ "$during" -ge 3 ] && [ "$after" = 0 ]; ok $? "a song that is over leaves no element"
+exec 7>&-
+wait $bot; ok $? "the bot ends well"
+cat "$dir"/dot/*encore*.dot >"$dir/graph" 2>/dev/null
+grep -q GstEncoreTrack "$dir/graph" && grep -q GstEncorePack "$dir/graph" && grep -q GstEncoreVoiceSink "$dir/graph"
+ok $? "GST_DEBUG_DUMP_DOT_DIR has the graph of a room's pipeline"
+
 finish line

@@ -75,8 +75,10 @@ encore_pipeline_new (EncoreEntry *entry, gint64 start_ns, EncoreProducer *produc
   gst_element_set_bus (self->bin, bus);
   gst_bin_add_many (GST_BIN (self->bin), self->track, self->pack, self->sink, NULL);
   if (gst_element_link_many (self->track, self->pack, self->sink, NULL) &&
-      gst_element_set_state (self->bin, GST_STATE_PLAYING) != GST_STATE_CHANGE_FAILURE)
+      gst_element_set_state (self->bin, GST_STATE_PLAYING) != GST_STATE_CHANGE_FAILURE) {
+    GST_DEBUG_BIN_TO_DOT_FILE_WITH_TS (GST_BIN (self->bin), GST_DEBUG_GRAPH_SHOW_ALL, "encore");
     return self;
+  }
   g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "the pipeline does not start");
   encore_pipeline_unref (self);
   return NULL;
