@@ -81,7 +81,7 @@ config prefetch=0
 printf '?play aacOnlyAAAA\n?play %s\n' $good |
   GST_REGISTRY_1_0=$dir/registry.bin GST_PLUGIN_LOADING_WHITELIST=gstreamer:gst-plugins-base:gst-plugins-good run
 told 'Only AAC: This format cannot be decoded here: the operator must install a GStreamer plugin' &&
-  logged 'GStreamer has no MPEG-4 AAC decoder' && plays && settled
+  logged 'GStreamer has no MPEG-4 AAC decoder (Debian package gstreamer1.0-libav)' && plays && settled
 ok $? "no decoder plugin for a format"
 
 # ---- configuration: named with what would be right, and the plugin does not start

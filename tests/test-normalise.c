@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/encore-ogg.h"
+#include "fetch/encore-missing.h"
 #include "sound-fixture.h"
 #include "store-fixture.h"
 
@@ -157,6 +158,24 @@ test_cancel (void)
   g_assert_false (g_file_test (opus, G_FILE_TEST_EXISTS));
 }
 
+static void
+test_missing (void)
+{
+  g_assert_cmpstr (encore_missing_package ("decoder-audio/mpeg, mpegversion=(int)4"), ==,
+                   "gstreamer1.0-libav");
+  g_assert_cmpstr (encore_missing_package ("decoder-audio/mpeg, mpegversion=(int)1, layer=(int)3"),
+                   ==, "gstreamer1.0-plugins-good");
+  g_assert_cmpstr (encore_missing_package ("decoder-audio/x-opus"), ==,
+                   "gstreamer1.0-plugins-base");
+  g_assert_cmpstr (encore_missing_package ("decoder-video/x-ms-asf"), ==,
+                   "gstreamer1.0-plugins-ugly");
+  g_assert_cmpstr (encore_missing_package ("decoder-audio/x-ac3"), ==, "gstreamer1.0-libav");
+  /* nothing is made up */
+  g_assert_null (encore_missing_package ("decoder-text/html"));
+  g_assert_null (encore_missing_package ("urisource-rtsp"));
+  g_assert_null (encore_missing_package (""));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -167,6 +186,7 @@ main (int argc, char **argv)
     return 0;
   }
   dir = fixture_make_dir ();
+  g_test_add_func ("/missing/packages", test_missing);
   g_test_add_func ("/normalise/inputs-reach-one-loudness", test_inputs);
   g_test_add_func ("/normalise/silence-stays-silence", test_silence);
   g_test_add_func ("/normalise/video-is-dropped", test_video);

@@ -8,6 +8,8 @@
 #include <gst/app/gstappsrc.h>
 #include <gst/pbutils/pbutils.h>
 
+#include "fetch/encore-missing.h"
+
 #define PULL_NS (100 * GST_MSECOND)
 #define IDLE_TICKS 10 /* of PULL_NS without any thread that could bring something */
 #define STUCK_US (30 * G_USEC_PER_SEC)
@@ -140,7 +142,7 @@ check_bus (Pull *self, GError **error)
   while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT)) != NULL) {
     if (gst_is_missing_plugin_message (message)) {
       g_free (self->missing);
-      self->missing = gst_missing_plugin_message_get_description (message);
+      self->missing = encore_missing_describe (message);
     } else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
       g_autoptr (GError) first = NULL;
       gst_message_parse_error (message, &first, NULL);
