@@ -41,6 +41,11 @@ test_inputs (void)
       {"mono.flac", "sine=frequency=300:sample_rate=44100:duration=4", "-c:a flac"},
       {"noise.mp3", "anoisesrc=d=4:c=pink:a=0.1:r=32000", "-c:a libmp3lame"},
       {"noise.ogg", "anoisesrc=d=4:c=brown:a=0.3:r=44100", "-c:a libvorbis -ac 2"},
+      {"frames60.opus", "anoisesrc=d=4:c=pink:a=0.2:r=48000",
+       "-c:a libopus -b:a 48k -frame_duration 60 -ac 1"},
+      {"surround.flac", "anoisesrc=d=4:c=pink:a=0.1:r=48000", "-c:a flac -ac 6"},
+      {"slow.wav", "anoisesrc=d=4:c=pink:a=0.3:r=11025", "-c:a pcm_u8"},
+      {"fast.flac", "anoisesrc=d=4:c=pink:a=0.3:r=96000", "-c:a flac -ac 2"},
       /* quiet with peaks that the coder raises by 2 dB */
       {"bursts.wav",
        "aevalsrc='0.02*sin(880*PI*t)+0.5*(random(0)-0.5)*exp(-60*mod(t\\,0.5))|"
@@ -119,6 +124,45 @@ test_video (void)
   g_assert_false (g_file_test (none, G_FILE_TEST_EXISTS));
 }
 
+/* A picture of the cover is no stream that counts. */
+static void
+test_art (void)
+{
+  static const char *const names[] = {"art.mp3", "art.m4a", "art.flac"};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *source = g_build_filename (dir, names[i], NULL);
+    g_autofree char *opus = g_strconcat (source, ".opus", NULL);
+    g_autoptr (GError) error = NULL;
+    EncoreNormalised result;
+    g_free (sound_run ("ffmpeg -v error -y -f lavfi -i sine=d=3 -f lavfi -i color=d=1:s=64x64:r=1 "
+                       "-map 0 -map 1 -frames:v 1 -c:v mjpeg -disposition:v attached_pic %s",
+                       source));
+    encore_normalise (source, opus, COMMENTS, &OPTIONS, NULL, &result, &error);
+    g_assert_no_error (error);
+    g_assert_cmpint (ABS (result.duration_ms - 3000), <, 120);
+  }
+}
+
+/* Ogg files one behind the other, as radio stations store them. */
+static void
+test_chained (void)
+{
+  g_autofree char *first =
+      make_source ("first.ogg", "sine=f=300:d=2:r=48000", "-c:a libvorbis -ac 2");
+  g_autofree char *second =
+      make_source ("second.ogg", "sine=f=500:d=3:r=44100", "-c:a libvorbis -ac 1");
+  g_autofree char *source = g_build_filename (dir, "chained.ogg", NULL);
+  g_autofree char *opus = g_strconcat (source, ".opus", NULL);
+  g_autoptr (GError) error = NULL;
+  EncoreNormalised result;
+
+  g_free (sound_run ("sh -c 'cat \"$0\" \"$1\" >\"$2\"' %s %s %s", first, second, source));
+  encore_normalise (source, opus, COMMENTS, &OPTIONS, NULL, &result, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (ABS (result.duration_ms - 5000), <, 150);
+}
+
 static void
 test_garbage (void)
 {
@@ -188,6 +232,8 @@ main (int argc, char **argv)
   dir = fixture_make_dir ();
   g_test_add_func ("/missing/packages", test_missing);
   g_test_add_func ("/normalise/inputs-reach-one-loudness", test_inputs);
+  g_test_add_func ("/normalise/art", test_art);
+  g_test_add_func ("/normalise/chained", test_chained);
   g_test_add_func ("/normalise/silence-stays-silence", test_silence);
   g_test_add_func ("/normalise/video-is-dropped", test_video);
   g_test_add_func ("/normalise/garbage-is-refused", test_garbage);
