@@ -53,6 +53,18 @@ cut_power (Drive *drive)
   close (fd);
 }
 
+/* On a busy machine nothing may have been published by the last round: then it is awaited. */
+static void
+wait_for_ack (Drive *drive)
+{
+  for (guint i = 0; i < SPAWN_HANG_MS / 10; i++) {
+    g_autoptr (EventSummary) events = event_summarise (drive->events);
+    if (events->n[EVENT_ACK] > 0)
+      return;
+    g_usleep (10000);
+  }
+}
+
 static guint buses;
 
 static void
@@ -65,6 +77,8 @@ power_round (Drive *drive, int round, Dice *dice)
   for (int i = 0; i < drive->procs; i++)
     pids[i] = drive_start_with (drive, (drive->seed + round) * 100 + i, extra, env);
   g_usleep (60000 + dice_roll (dice, drive->max_ms * 1000));
+  if (round == drive->rounds - 1)
+    wait_for_ack (drive);
   cut_power (drive);
   for (int i = 0; i < drive->procs; i++)
     kill (pids[i], SIGKILL);
