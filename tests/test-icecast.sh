@@ -29,7 +29,8 @@ on_air /a.opus; ok $? "and on the air while nothing plays"
 listen ear /a.opus
 for hz in 400 800 1200; do echo "play $dir/$hz.opus" >&"$room"; done
 await tells a 'played 400'
-[ "$(state a title)" = 800.opus ] || [ "$(state a title)" = 400.opus ]; ok $? "its file says what plays"
+playing () { case $(state a title) in 400.opus | 800.opus | 1200.opus) true ;; *) false ;; esac; }
+await playing; ok $? "its file says what plays"
 await tells a 'played 1200'
 echo stop >&"$room"
 titled () { [ "$(state a title)" = '' ]; }
