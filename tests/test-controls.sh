@@ -50,6 +50,38 @@ heard "$dir/change.opus" >"$dir/change.md5"
 [ "$(wc -l <"$dir/change.md5")" = "$n_song" ]; ok $? "not a packet is missing or doubled"
 cmp -s <(tail -n 60 "$dir/change.md5") <(tail -n 60 "$dir/song.md5"); ok $? "at 100 % they are the song's own again, bit for bit"
 
+# -- crossfade: two cached songs overlap by 2 s; before and behind that they are their own, bit for bit
+config restore=no
+printf '?play loudAAAAAAA\n' | run
+packets "$(find "$dir/cache/opus" -name 'loudAAAAAAA.opus')" >"$dir/loud.md5"
+n_loud=$(wc -l <"$dir/loud.md5")
+VOICE=file:$dir/cross.opus config restore=no crossfade=2s
+printf '?play tuneAAAAAAA\n?play loudAAAAAAA\n' | run
+heard "$dir/cross.opus" >"$dir/cross.md5"
+n_cross=$(wc -l <"$dir/cross.md5")
+fade=$((n_song + n_loud - n_cross))
+[ $fade -ge 98 ] && [ $fade -le 101 ]; ok $? "crossfade=2s: two songs overlap by $fade packets"
+cmp -s <(head -n $((n_song - 101)) "$dir/song.md5") <(head -n $((n_song - 101)) "$dir/cross.md5") &&
+  cmp -s <(tail -n $((n_loud - 101)) "$dir/loud.md5") <(tail -n $((n_loud - 101)) "$dir/cross.md5")
+ok $? "before and behind they are as they were"
+[ "$(sed -n "$((n_song - 90)),$((n_song - 10))p" "$dir/cross.md5" | grep -cxf "$dir/song.md5")" = 0 ]; ok $? "between they are mixed"
+# a skip in the middle of the fade ends both
+VOICE=file:$dir/cut.opus config restore=no crossfade=2s
+start
+say_to '?play tuneAAAAAAA'
+await told 'Playing: The Test Tune'
+say_to '?play loudAAAAAAA'
+say_to '?play shortAAAAAA'
+await told 'Playing: Loud Tones'
+say_to '?skip'
+await told 'Playing: One Second'
+quit
+packets "$(find "$dir/cache/opus" -name 'shortAAAAAA.opus')" >"$dir/short.md5"
+heard "$dir/cut.opus" >"$dir/cut.md5"
+cmp -s <(tail -n "$(wc -l <"$dir/short.md5")" "$dir/cut.md5") "$dir/short.md5" &&
+  [ "$(wc -l <"$dir/cut.md5")" -lt $((n_song + $(wc -l <"$dir/short.md5"))) ]
+ok $? "a skip within the fade ends both songs, the next one is whole"
+
 # -- seek
 VOICE=file:$dir/seek.opus config restore=no
 start

@@ -72,13 +72,13 @@ mkdir "$dir/dot"
 rm -f "$dir/chat"
 mkfifo "$dir/chat"
 GST_DEBUG_DUMP_DOT_DIR=$dir/dot GST_TRACERS='leaks(name=all)' GST_LEAKS_TRACER_SIG=1 GST_DEBUG=GST_TRACER:7 \
-  GST_DEBUG_FILE=$dir/gst.log timeout 60 "$top/encore-bot" --config "$dir/line.conf" console \
+  GST_DEBUG_FILE=$dir/gst.log "$top/encore-bot" --config "$dir/line.conf" console \
   <"$dir/chat" >"$dir/line.out" 2>"$dir/line.log" &
 bot=$!
 exec 7>"$dir/chat"
 alive () { # objects of songs that the tracer tells of, when it is asked
   : >"$dir/gst.log"
-  kill -USR1 "$(pgrep -P $bot)"
+  kill -USR1 $bot
   until_told () { for _ in $(seq 200); do grep -q "$1" "$dir/gst.log" && return; read -rt 0.05 <> <(:); done; return 1; }
   until_told 'object-alive, type-name=(string)Gst'
   grep -c 'object-alive, type-name=(string)GstEncore' "$dir/gst.log"

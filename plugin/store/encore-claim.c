@@ -4,7 +4,6 @@
 #include "config.h"
 #include "store/encore-cache.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -206,8 +205,6 @@ publish_as (EncoreClaim *self, const char *id, const EncorePublish *what, GError
 
   if (fd < 0)
     return FALSE;
-  /* the disk writes while we sum; durable it becomes by move_files() */
-  sync_file_range (fd, 0, 0, SYNC_FILE_RANGE_WRITE);
   g_autofree char *sum = encore_sum_file (fd, error);
   close (fd);
   sizes.sha256 = sum;

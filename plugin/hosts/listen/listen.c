@@ -133,11 +133,13 @@ static size_t
 on_header (char *line, size_t size, size_t n, void *data)
 {
   Listen *self = data;
+  const gsize len = size * n; /* and no NUL behind it */
+  const char *blank = memchr (line, ' ', len);
 
-  if (size * n > 12 && g_str_has_prefix (line, "HTTP/") && memchr (line, ' ', n) != NULL &&
-      strncmp (strchr (line, ' ') + 1, "200", 3) == 0)
+  if (blank != NULL && memcmp (line, "HTTP/", MIN (len, 5)) == 0 && line + len - blank > 3 &&
+      memcmp (blank + 1, "200", 3) == 0)
     set_live (self);
-  return size * n;
+  return len;
 }
 
 static size_t
