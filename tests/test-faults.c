@@ -58,7 +58,7 @@ static const struct {
     TUNE ("dashy", FAULT_PLAYED, "'resolve/video/@': {'style': 'dashy', 'chunk_bytes': 60000}"),
     TUNE ("slow-unless-ranged", FAULT_PLAYED,
           "'media/@/251': {'slow_unless_range': 1000}, 'resolve/video/@': {'style': 'chunk'}"),
-    TUNE ("late", FAULT_PLAYED, "'media/@/251': {'delay': 1}, 'resolve/video/@': {'delay': 1}"),
+    TUNE ("late", FAULT_PLAYED, "'media/@/251': {'delay': 0.4}, 'resolve/video/@': {'delay': 1}"),
     TUNE ("headers-of-the-format", FAULT_PLAYED,
           "'media/@/251': {'require': {'X-Encore-Format': '251'}}"),
     TUNE ("no-size-announced", FAULT_PLAYED, "'resolve/video/@': {'announce': false}"),

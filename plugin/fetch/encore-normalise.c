@@ -20,6 +20,7 @@
 #include "fetch/encore-remux.h"
 
 #define REMUXED_TAG "ENCORE_REMUXED"
+#define HANDED_BYTES (256 * 1024)
 #define HEADROOM_DB 0.2 /* by which the coder usually raises the peaks */
 #define OVERSHOOT_DB 3  /* no more is expected of it */
 #define ROUNDS 5        /* of encoding: hardly ever is more than one needed */
@@ -87,12 +88,24 @@ typedef struct {
   const EncoreNormaliseOptions *options;
   GCancellable *cancellable;
   gint64 frames;
+  gint64 written_bytes, handed_bytes; /* of the Opus file; given to the disk already */
 } Work;
+
+/* So that little is left to write when the file must be durable, which somebody waits for. */
+static void
+hand_to_disk (Work *work)
+{
+  if (work->written_bytes - work->handed_bytes < HANDED_BYTES)
+    return;
+  sync_file_range (work->fd, work->handed_bytes, work->written_bytes - work->handed_bytes,
+                   SYNC_FILE_RANGE_WRITE);
+  work->handed_bytes = work->written_bytes;
+}
 
 static gboolean
 write_page (const guint8 *page, gsize len, gpointer data, GError **error)
 {
-  const Work *work = data;
+  Work *work = data;
 
   while (len > 0) {
     const gssize n = write (work->fd, page, len);
@@ -106,7 +119,9 @@ write_page (const guint8 *page, gsize len, gpointer data, GError **error)
     }
     page += n;
     len -= n;
+    work->written_bytes += n;
   }
+  hand_to_disk (work);
   return TRUE;
 }
 
@@ -144,8 +159,9 @@ all_comments (const char *const *comments, const EncoreNormalised *m)
 
 /* From the beginning of the file, whatever an earlier try has left. */
 static gboolean
-start_over (const Work *work, GError **error)
+start_over (Work *work, GError **error)
 {
+  work->written_bytes = work->handed_bytes = 0;
   if (lseek (work->fd, 0, SEEK_SET) == 0 && ftruncate (work->fd, 0) == 0)
     return TRUE;
   g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "cannot rewrite the Opus file: %s",
@@ -154,9 +170,9 @@ start_over (const Work *work, GError **error)
 }
 
 static gboolean
-encode (const Work *work, gboolean meter, EncoreNormalised *out, double *peak_dbtp, GError **error)
+encode (Work *work, gboolean meter, EncoreNormalised *out, double *peak_dbtp, GError **error)
 {
-  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, (gpointer) work);
+  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, work);
   g_auto (GStrv) comments = all_comments (work->comments, out);
   const EncoreEncodeSpec spec = {.bitrate_bps = work->options->bitrate_bps,
                                  .gain_db = out->gain_db,
@@ -174,7 +190,7 @@ encode (const Work *work, gboolean meter, EncoreNormalised *out, double *peak_db
 }
 
 static gboolean
-encode_below_ceiling (const Work *work, EncoreNormalised *out, GError **error)
+encode_below_ceiling (Work *work, EncoreNormalised *out, GError **error)
 {
   const double ceiling_dbtp = work->options->true_peak_dbtp;
   const gboolean meter = out->true_peak_dbtp + out->gain_db > ceiling_dbtp - OVERSHOOT_DB;
@@ -194,9 +210,9 @@ encode_below_ceiling (const Work *work, EncoreNormalised *out, GError **error)
 
 /* *OUT with gain 0, when the packets can stay as they are. */
 static EncoreRemuxResult
-remux (const Work *work, EncoreNormalised *out, GError **error)
+remux (Work *work, EncoreNormalised *out, GError **error)
 {
-  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, (gpointer) work);
+  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, work);
   EncoreNormalised kept = *out;
   const EncoreRemuxSpec spec = {.frames = work->frames,
                                 .max_bitrate_bps = work->options->bitrate_bps / 2 * 3};
@@ -216,7 +232,7 @@ remux (const Work *work, EncoreNormalised *out, GError **error)
 }
 
 static gboolean
-write_opus (const Work *work, EncoreNormalised *out, GError **error)
+write_opus (Work *work, EncoreNormalised *out, GError **error)
 {
   if (fabs (out->gain_db) < REMUX_BELOW_DB) {
     const EncoreRemuxResult result = remux (work, out, error);
@@ -231,7 +247,11 @@ encore_normalise (const char *source_path, const char *opus_path, const char *co
                   const EncoreNormaliseOptions *options, GCancellable *cancellable,
                   EncoreNormalised *out, GError **error)
 {
-  Work work = {source_path, -1, comments, options, cancellable, 0};
+  Work work = {.source_path = source_path,
+               .fd = -1,
+               .comments = comments,
+               .options = options,
+               .cancellable = cancellable};
 
   memset (out, 0, sizeof *out);
   if (!measure (source_path, cancellable, out, &work.frames, error))

@@ -217,6 +217,10 @@ class Client:
         self.wait(lambda: look() is not None)
         return look()
 
+    def seen_off(self, *names):
+        """the server has seen off those who had the NAMES: who comes next under one is somebody else"""
+        return self.wait(lambda: not {n.encode() for n in names} & {u.get(3) for u in self.users.values()})
+
     def say(self, html, to=None):
         where = (3, self.users[self.session][5]) if to is None else (2, to)
         self.send(TEXT, [where, (5, html)])

@@ -15,6 +15,7 @@ bot = Bot(server, 'kept-out', user='encore', channels='Closed, Silent, Music/Now
 owner.rules('Closed', [('all', 0, ENTER)])
 owner.rules('Silent', [('all', 0, SPEAK)])
 bot.stop()
+owner.seen_off('encore', 'encore-2', 'encore-3')
 bot = Bot(server, 'kept-out-again', user='encore', channels='Closed, Silent, Music/Nowhere')
 ok(bot.says('Closed: the bot may not enter this channel'), 'a closed channel: told')
 ok(bot.says('Music/Nowhere: there is no such channel; waiting for it in the root'), 'a channel that is not there: told')
@@ -28,6 +29,7 @@ amy.wait(lambda: not amy.users[second].get(8))
 ok(amy.ask('?play shortAAAAAA', 'Playing') and amy.wait(lambda: packets_of(amy, second)), 'and is heard')
 amy.close()
 bot.stop()
+owner.seen_off('encore', 'encore-2', 'encore-3')
 
 # ---- two channels at once
 owner.make_channel('Jazz')
