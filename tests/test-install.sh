@@ -91,16 +91,18 @@ timeout 30 "$dir/my-bot" "$dir/template/template.so" max=never </dev/null >/dev/
 [ $? = 2 ] && grep -q 'max: must be seconds' "$dir/log"; ok $? "a wrong option is named and it does not start"
 printf '[bot]\nplugin=%s\n[template]\nmax=60\n' "$dir/template/template.so" >"$dir/template.conf"
 # without --wait-idle the bot leaves while a timer of a minute runs: stop() has to end it
-printf '?timer 60\n' | timeout 20 "$root$(place bindir)/encore-bot" --config "$dir/template.conf" console >"$dir/out" 2>"$dir/log" &&
-  grep -q '^\[console\] Timer set: 60 s\.$' "$dir/out" && ! grep -q 'Time is up' "$dir/out"
-ok $? "in encore-bot it stops while a timer runs"
+printf '?timer 60\n' | timeout -k 5 20 "$root$(place bindir)/encore-bot" --config "$dir/template.conf" console >"$dir/out" 2>"$dir/log" &&
+  grep -q '^\[console\] Timer set: 60 s\.$' "$dir/out" && ! grep -q 'Time is up' "$dir/out" &&
+  grep -q 'Template: stopped, timers cut off: 1$' "$dir/log"
+ok $? "in encore-bot it is stopped while a timer runs"
 [ $failed = 0 ] || sed 's/^/# /' "$dir/out" "$dir/log"
 "$root$(place bindir)/encore-cache" id <<<'https://youtu.be/dQw4w9WgXcQ' | grep -qx 'youtube:dQw4w9WgXcQ'
 ok $? "the installed encore-cache runs"
 printf '[bot]\nplugin=%s\n[encore]\ncache_dir=%s\n' "$module" "$dir/cache" >"$dir/bot.conf"
-echo "?version" | timeout 60 "$root$(place bindir)/encore-bot" --config "$dir/bot.conf" --wait-idle console >"$dir/out" 2>"$dir/log" && grep -q "^\[console\] Encore [0-9]" "$dir/out"
+echo '?version' | timeout 60 "$root$(place bindir)/encore-bot" --config "$dir/bot.conf" --wait-idle console >"$dir/out" 2>"$dir/log" &&
+  grep -q '^\[console\] Encore [0-9]' "$dir/out"
 ok $? "the installed encore-bot runs"
-[ $failed = 0 ] || sed "s/^/# /" "$dir/out" "$dir/log"
+[ $failed = 0 ] || sed 's/^/# /' "$dir/out" "$dir/log"
 if command -v man >/dev/null; then
   for page in "$(place man7dir)/encore.7" "$(place man7dir)/weechat-encore.7" "$(place man3dir)/bot-plugin.3"; do
     LC_ALL=C.UTF-8 man --warnings -l "$root$page" 2>&1 >/dev/null

@@ -128,22 +128,6 @@ start (const bot_host *given, void **self)
   return result;
 }
 
-/* Everything ends here: afterwards no thread of ours is left and the host is not called any more.
- */
-static void
-stop (void *self)
-{
-  (void) self;
-  pthread_mutex_lock (&lock);
-  stopping = 1;
-  pthread_cond_signal (&changed);
-  pthread_mutex_unlock (&lock);
-  if (running)
-    pthread_join (thread, NULL);
-  pthread_cond_destroy (&changed);
-  memset (timers, 0, sizeof timers);
-}
-
 static uint32_t
 busy (void *self)
 {
@@ -155,6 +139,25 @@ busy (void *self)
     n += timers[i].due_s != 0;
   pthread_mutex_unlock (&lock);
   return n;
+}
+
+/* Everything ends here: afterwards no thread of ours is left and the host is not called any more.
+ */
+static void
+stop (void *self)
+{
+  char text[80];
+
+  pthread_mutex_lock (&lock);
+  stopping = 1;
+  pthread_cond_signal (&changed);
+  pthread_mutex_unlock (&lock);
+  if (running)
+    pthread_join (thread, NULL);
+  pthread_cond_destroy (&changed);
+  snprintf (text, sizeof text, "stopped, timers cut off: %u", (unsigned) busy (self));
+  host->log (host->ctx, BOT_LOG_INFO, "Template", text);
+  memset (timers, 0, sizeof timers);
 }
 
 const bot_plugin bot_plugin_entry = {
