@@ -6,7 +6,7 @@
                                         prints "* joined" and then "<NICK> TEXT" for what is said
     irc.py bench PORT NICK CHANNEL N TEXT ANSWER
                                         says TEXT N times, each after the answer that begins with ANSWER;
-                                        prints "p50 MS p90 MS max MS"
+                                        prints "p50 MS p99 MS max MS"
     irc.py load PORT NICK CHANNEL S TEXT...
                                         says the TEXTs in turn for S seconds, 90 a second
     irc.py server [CAPABILITY...]       prints "READY PORT", serves one client who may join any channel; each line
@@ -102,7 +102,7 @@ def bench(port, nick, channel, n, text, answer):
             sys.exit('irc.py: no answer')
         times.append((time.monotonic() - start) * 1000)
     times.sort()
-    print(f'p50 {times[len(times) // 2]:.2f} p90 {times[len(times) * 9 // 10]:.2f} max {times[-1]:.2f}')
+    print(f'p50 {times[len(times) // 2]:.2f} p99 {times[len(times) * 99 // 100]:.2f} max {times[-1]:.2f}')
 
 
 def load(port, nick, channel, seconds, *texts):
