@@ -5,7 +5,8 @@
     irc.py client PORT NICK CHANNEL     joins; each line of stdin is said there ("/raw LINE" is sent as it is);
                                         prints "* joined" and then "<NICK> TEXT" for what is said
     irc.py bench PORT NICK CHANNEL N TEXT ANSWER
-                                        says TEXT N times, each after the answer that begins with ANSWER;
+                                        says TEXT N times, each after the answer that begins with ANSWER
+                                        (A|B: with one of them);
                                         prints "p50 MS p99 MS max MS"
     irc.py load PORT NICK CHANNEL S TEXT...
                                         says the TEXTs in turn for S seconds, 90 a second
@@ -96,7 +97,7 @@ def bench(port, nick, channel, n, text, answer):
         irc.say(f'PRIVMSG {channel} :{text}')
         while (line := irc.next()) is not None:
             said = heard(line)
-            if said and said[1].startswith(answer):
+            if said and said[1].startswith(tuple(answer.split('|'))):
                 break
         else:
             sys.exit('irc.py: no answer')

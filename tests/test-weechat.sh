@@ -104,7 +104,7 @@ measure () { # TEXT ANSWER
   ok $status "200 times $1, 200 answers"
 }
 measure '?version' 'Encore '
-measure '?np' 'Nothing plays'
+measure '?np' 'Playing|Paused|Nothing plays'
 measure '?queue' 'The queue is empty'
 
 # -- life
