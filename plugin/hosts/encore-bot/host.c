@@ -27,7 +27,8 @@ struct Host {
   GKeyFile *config;
   GModule *module;
   const bot_plugin *plugin;
-  void *plugin_self;
+  void *plugin_self; /* the plugin's own, perhaps NULL */
+  gboolean started;
   char *prefix;
   GHashTable *commands; /* name -> Command */
   gint posts;           /* atomic: not run yet */
@@ -292,11 +293,11 @@ host_load (Host *self, GError **error)
   if (self->plugin->flags & BOT_PLUGIN_RESIDENT)
     g_module_make_resident (self->module);
   if (self->plugin->start (&self->api, &self->plugin_self) < BOT_OK) {
-    self->plugin_self = NULL;
     g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "plugin %s refuses to start (see above)",
                  self->plugin->id);
     return FALSE;
   }
+  self->started = TRUE;
   return TRUE;
 }
 
@@ -389,9 +390,9 @@ host_reconfigure (Host *self, GKeyFile *config, GError **error)
 void
 host_stop (Host *self)
 {
-  if (self->plugin_self != NULL)
+  if (self->started)
     self->plugin->stop (self->plugin_self);
-  self->plugin_self = NULL;
+  self->started = FALSE;
   self->stopped = TRUE;
   while (g_atomic_int_get (&self->posts) > 0)
     g_main_context_iteration (NULL, FALSE);
@@ -462,6 +463,6 @@ host_is_busy (Host *self)
 {
   if (g_atomic_int_get (&self->posts) > 0)
     return TRUE;
-  return self->plugin_self != NULL && BOT_HAS (self->plugin, busy) &&
+  return self->started && BOT_HAS (self->plugin, busy) &&
          self->plugin->busy (self->plugin_self) > 0;
 }

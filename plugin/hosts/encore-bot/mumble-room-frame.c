@@ -14,6 +14,8 @@
 #define REASON_MAX_CHARS 200
 #define BUSY_S 60
 #define BANNED_S 600
+#define KICKED_MAX_S 3600
+#define KICK_MEMORY_S 600 /* after it may come back */
 #define OTHER_DEVICE_S 600
 
 /* Reject and PermissionDenied have their own numbers. */
@@ -77,6 +79,23 @@ on_reject (MumbleRoom *self, gconstpointer message)
   }
 }
 
+/* How long to stay away: return_after, and twice as long after each further kick that comes soon.
+ */
+static guint
+count_kick (MumbleRoom *self)
+{
+  const gint64 now_us = g_get_monotonic_time ();
+  const guint first_s = self->config->return_after_s;
+  guint delay_s = first_s;
+
+  self->kicks = now_us < self->kicks_forgotten_us ? self->kicks + 1 : 1;
+  for (guint i = 1; i < self->kicks && delay_s < KICKED_MAX_S; i++)
+    delay_s *= 2;
+  delay_s = MAX (first_s, MIN (delay_s, KICKED_MAX_S));
+  self->kicks_forgotten_us = now_us + (delay_s + KICK_MEMORY_S) * G_USEC_PER_SEC;
+  return delay_s;
+}
+
 /* Somebody threw us out, or our name came from elsewhere. */
 static void
 on_own_removal (MumbleRoom *self, const MumbleProto__UserRemove *removal)
@@ -93,8 +112,11 @@ on_own_removal (MumbleRoom *self, const MumbleProto__UserRemove *removal)
     mumble_room_leave (self, OTHER_DEVICE_S,
                        "thrown out by the server: %s; is there another bot with this certificate?",
                        reason);
-  else
-    mumble_room_leave (self, self->config->return_after_s, "kicked by %s: %s", who, reason);
+  else {
+    const guint delay_s = count_kick (self);
+    mumble_room_leave (self, delay_s, "kicked%s by %s: %s", self->kicks > 1 ? " again" : "", who,
+                       reason);
+  }
 }
 
 static void

@@ -29,9 +29,11 @@ struct MumbleRoom {
   guint timer; /* of the state */
   guint tries; /* attempts since it was READY for a while */
   gint64 ready_us;
-  MumbleConn *conn;   /* (nullable) */
-  MumbleWorld *world; /* (nullable) with CONN */
-  guint32 session;    /* ours; MUMBLE_NO_SESSION before the server tells */
+  guint kicks;               /* one after the other, each soon after the last */
+  gint64 kicks_forgotten_us; /* from then on the next one is the first */
+  MumbleConn *conn;          /* (nullable) */
+  MumbleWorld *world;        /* (nullable) with CONN */
+  guint32 session;           /* ours; MUMBLE_NO_SESSION before the server tells */
   MumbleOutbox *outbox;
   MumbleVoice *voice;
   char *title, *shown; /* what plays, and what our comment says of it */

@@ -32,7 +32,8 @@ struct Host {
   HostChat chat;
   Voices *voices;
   const bot_plugin *plugin;
-  void *plugin_self;
+  void *plugin_self; /* the plugin's own, perhaps NULL */
+  gboolean started;
   char *path;
   GHashTable *commands; /* name -> Command */
   GAsyncQueue *posts;   /* Post */
@@ -353,11 +354,11 @@ load (Host *self, GError **error)
     return FALSE;
   }
   if (self->plugin->start (&self->api, &self->plugin_self) < BOT_OK) {
-    self->plugin_self = NULL;
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
                  "%s does not start; when that is mended: /encore restart", self->plugin->id);
     return FALSE;
   }
+  self->started = TRUE;
   return TRUE;
 }
 
@@ -389,7 +390,7 @@ host_free (Host *self)
 {
   if (self == NULL)
     return;
-  if (self->plugin_self != NULL)
+  if (self->started)
     self->plugin->stop (self->plugin_self);
   voices_free (self->voices);
   drop_posts (self);
