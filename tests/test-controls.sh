@@ -144,4 +144,38 @@ told 'No song was played before this one.'; ok $? "previous: there was none"
 printf 'x: ?health\n' | run
 told 'This room has no voice.'; ok $? "health: without a voice"
 
+
+# -- stop: two packets more of the song, five that fade, silence
+VOICE=file:$dir/stop.opus config restore=no
+start
+say_to '?play tuneAAAAAAA'
+await told 'Playing: The Test Tune'
+heard_some () { say_to '?np'; grep -q 'Playing: The Test Tune, 0:0[23]' "$dir/out"; }
+await heard_some
+say_to '?stop'
+await told 'Stopped; the queue is empty.'
+say_to '?play shortAAAAAA'
+await told 'Playing: One Second'; ok $? "stop: the next song plays at once"
+say_to '?stop'
+quit
+VOICE=file:$dir/fade.opus config restore=no
+start
+say_to '?play tuneAAAAAAA'
+await told 'Playing: The Test Tune'
+await heard_some
+say_to '?stop'
+await told 'Stopped; the queue is empty.'
+quit
+packets "$dir/fade.opus" | grep -vx "$silence_md5" >"$dir/fade.md5"
+read -r same faded < <(awk 'NR == FNR { song[FNR] = $0; next } !faded && $0 == song[FNR] { same++; next } { faded++ }
+  END { print same + 0, faded + 0 }' "$dir/song.md5" "$dir/fade.md5")
+[ "$same" -ge 50 ] && [ "$faded" = 5 ]; ok $? "stop: $same packets of the song, then $faded others"
+from=$(awk -v n="$same" 'BEGIN { print n * 0.02 + 0.04 }'); to=$(awk -v n="$same" 'BEGIN { print n * 0.02 + 0.1 }')
+exactly () { # FILE: without seeking, which is by page
+  ffmpeg -v info -i "$1" -af "atrim=$from:$to,volumedetect" -f null - 2>&1 | sed -n 's/.*mean_volume: \(.*\) dB/\1/p'
+}
+plain=$(exactly "$song"); quiet=$(exactly "$dir/fade.opus")
+awk -v a="$plain" -v b="$quiet" 'BEGIN { exit !(b < a - 6 && b > a - 30) }'; ok $? "stop: their end is quiet ($quiet dB, the song there $plain dB)"
+packets "$dir/fade.opus" | tail -n 5 | grep -cx "$silence_md5" | grep -qx 5; ok $? "stop: five frames of silence"
+
 finish

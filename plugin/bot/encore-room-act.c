@@ -163,7 +163,7 @@ encore_room_stop (EncoreRoom *self)
   encore_queue_clear (self->queue);
   if (self->player != NULL) {
     encore_room_forget_next (self);
-    encore_player_stop (self->player);
+    encore_player_fade_out (self->player);
   }
   encore_room_finish_current (self, "stopped");
   encore_room_advance (self);

@@ -234,14 +234,27 @@ encore_player_get_song (EncorePlayer *self)
   return self->song;
 }
 
-void
-encore_player_stop (EncorePlayer *self)
+static void
+forget_songs (EncorePlayer *self)
 {
-  encore_voice_play (self->voice, NULL);
   self->song = self->next = 0;
   replace (&self->pipeline, NULL);
   replace (&self->next_pipeline, NULL);
   replace (&self->fading, NULL);
+}
+
+void
+encore_player_stop (EncorePlayer *self)
+{
+  encore_voice_play (self->voice, NULL);
+  forget_songs (self);
+}
+
+void
+encore_player_fade_out (EncorePlayer *self)
+{
+  encore_voice_fade_out (self->voice, self->max_bps);
+  forget_songs (self);
 }
 
 void

@@ -90,6 +90,9 @@ guint encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, Encor
 guint encore_player_get_song (EncorePlayer *self);
 /* encore_player_stop: five frames of silence, then nothing.  No event for the song. */
 void encore_player_stop (EncorePlayer *self);
+/* encore_player_fade_out: the same, but the music goes to nothing over 100 ms first (and 40 ms that
+ * this takes).  Returns at once. */
+void encore_player_fade_out (EncorePlayer *self);
 /* encore_player_set_crossfade: of the songs that are given from now on; 0: one follows the other,
  * packet by packet.  A song's ended() then comes where the fade begins. */
 void encore_player_set_crossfade (EncorePlayer *self, gint64 crossfade_ms);

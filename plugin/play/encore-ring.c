@@ -58,6 +58,26 @@ encore_ring_peek (EncoreRing *self)
   return atomic_load (&self->tail) == head ? NULL : &self->slots[head % ENCORE_RING_SLOTS];
 }
 
+const EncoreSlot *
+encore_ring_peek_at (EncoreRing *self, guint i)
+{
+  const gsize at = atomic_load_explicit (&self->head, memory_order_relaxed) + i;
+
+  return atomic_load (&self->tail) <= at ? NULL : &self->slots[at % ENCORE_RING_SLOTS];
+}
+
+void
+encore_ring_take (EncoreRing *self, EncoreSlot *into)
+{
+  const gsize head = atomic_load_explicit (&self->head, memory_order_relaxed);
+  EncoreSlot *slot = &self->slots[head % ENCORE_RING_SLOTS];
+  const EncoreSlot spare = *into;
+
+  *into = *slot;
+  *slot = spare;
+  encore_ring_drop (self);
+}
+
 void
 encore_ring_drop (EncoreRing *self)
 {

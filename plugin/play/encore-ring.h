@@ -34,6 +34,10 @@ gboolean encore_ring_push (EncoreRing *self, guint song, EncoreSlotKind kind, gi
 guint encore_ring_used (EncoreRing *self);
 /* encore_ring_peek: Returns: (nullable): the oldest, valid until dropped. */
 const EncoreSlot *encore_ring_peek (EncoreRing *self);
+/* encore_ring_peek_at: the one that is I behind the oldest. */
+const EncoreSlot *encore_ring_peek_at (EncoreRing *self, guint i);
 void encore_ring_drop (EncoreRing *self);
+/* encore_ring_take: drops the oldest; INTO has it, and the ring has INTO's memory in its place. */
+void encore_ring_take (EncoreRing *self, EncoreSlot *into);
 
 G_END_DECLS

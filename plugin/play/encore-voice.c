@@ -9,6 +9,7 @@
 #include "config.h"
 #include "play/encore-voice.h"
 
+#include "play/encore-fade.h"
 #include "play/encore-fill.h"
 #include "play/encore-pacer.h"
 #include "play/encore-ring.h"
@@ -68,6 +69,7 @@ struct EncoreVoice {
   guint silence_left;
   guint passed; /* newest song of which anything was taken */
   guint64 first_slot;
+  EncoreFader fader;
   _Atomic guint air_song;
   _Atomic gint64 air_end_ns;
   GFunc wake;
@@ -265,6 +267,7 @@ fill_voice (EncoreFillJob *job)
 {
   EncoreVoice *self = (EncoreVoice *) ((char *) job - G_STRUCT_OFFSET (EncoreVoice, job));
   gboolean more = TRUE;
+  encore_fader_code (&self->fader);
   while (more) {
     EncoreProducer *producer = get_current (self);
     if (producer == NULL)
@@ -360,7 +363,7 @@ send_packet (EncoreVoice *self, const EncoreSlot *packet, guint64 slot, gint64 l
   if (is_first)
     post_event (self, ENCORE_VOICE_STARTED, packet->song, packet->end_ns);
   notice (self, FALSE);
-  encore_ring_drop (&self->ring);
+  encore_fader_take (&self->fader, &self->ring);
   skim (self); /* so that the end is told when the last packet was taken */
 }
 
@@ -372,13 +375,37 @@ send_silence (EncoreVoice *self, guint64 slot)
     return;
   atomic_fetch_add (&self->counters.silence, 1);
   self->silence_left--;
+  encore_fader_hush (&self->fader);
   self->speaking = !last;
+}
+
+/* Returns: FALSE if the room does not fade (any more). */
+static gboolean
+send_fade (EncoreVoice *self, guint64 slot)
+{
+  GBytes *due;
+  gsize len;
+
+  if (!encore_fader_next (&self->fader, &due))
+    return FALSE;
+  if (due == NULL)
+    return TRUE;
+  const guint8 *packet = g_bytes_get_data (due, &len);
+  if (send_frame (self, slot, FALSE, packet, len)) {
+    atomic_fetch_add (&self->counters.packets, 1);
+    encore_fader_drop (&self->fader);
+  }
+  return TRUE;
 }
 
 static void
 tick_locked (EncoreVoice *self, guint64 slot, gint64 late_us)
 {
   gboolean paused = atomic_load (&self->paused);
+  if (paused)
+    encore_fader_forget (&self->fader);
+  else if (send_fade (self, slot))
+    return;
   const EncoreSlot *packet = skim (self);
   if (packet != NULL && !paused) {
     send_packet (self, packet, slot, late_us);
@@ -468,21 +495,65 @@ adopt (EncoreVoice *self, EncoreProducer *producer)
   return encore_producer_ref (producer);
 }
 
+/* With OUT held.  Everything is forgotten. */
+static void
+clear_out (EncoreVoice *self)
+{
+  atomic_store (&self->first, ++self->last_song);
+  while (encore_ring_peek (&self->ring) != NULL)
+    encore_ring_drop (&self->ring);
+  encore_fader_forget (&self->fader);
+  self->in_song = self->dry = FALSE;
+}
+
 guint
 encore_voice_play (EncoreVoice *self, EncoreProducer *producer)
 {
   EncoreProducer *mine;
   g_mutex_lock (&self->out);
-  atomic_store (&self->first, ++self->last_song);
-  while (encore_ring_peek (&self->ring) != NULL)
-    encore_ring_drop (&self->ring);
-  self->in_song = self->dry = FALSE;
+  clear_out (self);
   mine = adopt (self, producer);
   g_mutex_unlock (&self->out);
   set_producers (self, mine);
   if (mine != NULL)
     encore_fill_queue (self->playout->fill, &self->job);
   return mine != NULL ? self->last_song : 0;
+}
+
+/* With OUT held.  Returns: (transfer full) (nullable): what was sent last and what would follow. */
+static EncoreFade *
+gather_fade (EncoreVoice *self, guint max_bps)
+{
+  EncoreFade *fade = self->in_song && !atomic_load (&self->paused)
+                         ? encore_fader_gather (&self->fader, max_bps)
+                         : NULL;
+  const EncoreSlot *slot;
+
+  for (guint i = 0; fade != NULL && fade->coming->len < ENCORE_FADE_COMING &&
+                    (slot = encore_ring_peek_at (&self->ring, i)) != NULL;
+       i++) {
+    if (!is_wanted (self, slot->song))
+      continue;
+    if (slot->kind != ENCORE_SLOT_PACKET)
+      break;
+    g_ptr_array_add (fade->coming, g_bytes_new (slot->data, slot->len));
+  }
+  return fade;
+}
+
+void
+encore_voice_fade_out (EncoreVoice *self, guint max_bps)
+{
+  g_mutex_lock (&self->out);
+  EncoreFade *fade = gather_fade (self, max_bps);
+  const gboolean fades = fade != NULL;
+  clear_out (self);
+  if (fades)
+    encore_fader_begin (&self->fader, fade);
+  g_mutex_unlock (&self->out);
+  set_producers (self, NULL);
+  if (fades)
+    encore_fill_queue (self->playout->fill, &self->job);
 }
 
 /* Returns: FALSE if a song behind AFTER has been heard, or its beginning is in AFTER's end. */
@@ -554,6 +625,7 @@ encore_voice_free (EncoreVoice *self)
   encore_voice_play (self, NULL);
   encore_voice_quiesce (self);
   encore_ring_clear (&self->ring);
+  encore_fader_clear (&self->fader);
   g_mutex_clear (&self->lock);
   g_mutex_clear (&self->out);
   g_free (self->name);

@@ -57,6 +57,10 @@ gboolean encore_producer_is_dry (EncoreProducer *self, gint64 *heard_ns);
 /* encore_voice_play: now; everything else is forgotten.  @producer: (transfer none) (nullable):
  * NULL for silence.  Returns: its number, 0 for silence. */
 guint encore_voice_play (EncoreVoice *self, EncoreProducer *producer);
+/* encore_voice_fade_out: play (NULL), but what sounds goes to nothing within eight packets, which
+ * keep to MAX_BPS (0: no limit).  A room that is paused, or waits for its packets, is just silent.
+ */
+void encore_voice_fade_out (EncoreVoice *self, guint max_bps);
 /* encore_voice_follow: PRODUCER comes after song AFTER; what was to come there is forgotten.
  * @producer: (nullable).  *NUMBER (out): its number, 0 if none.  Returns: FALSE if something behind
  * AFTER is in the air already, or mixed into the end of it; nothing is changed then. */
