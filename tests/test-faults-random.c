@@ -12,7 +12,7 @@
 
 #define ROUNDS 300
 #define BATCH 50 /* the site forgets in between, else its statistics become long */
-#define AT_ONCE 6
+#define AT_ONCE 3
 #define REQUESTS_MAX 100
 
 /* The songs: letters of tests/site/catalogue.py, and the size of the file that is chosen. */

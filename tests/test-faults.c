@@ -11,7 +11,7 @@
 #include "bot/encore-text.h"
 
 #define REQUESTS_MAX 100
-#define AT_ONCE 4
+#define AT_ONCE 3
 #ifndef FAULTS_WAY
 #define FAULTS_WAY "auto"
 #endif
