@@ -34,6 +34,7 @@ loadmodule channels
 loadmodule server
 loadmodule irc
 set net-type 5
+set msg-rate 0
 set servers { 127.0.0.1:$irc_port }
 channel add #music
 channel set #music -cycle
@@ -64,10 +65,12 @@ ready () { says carl '?version'; reads carl '^<encorebot> Encore [0-9]'; }
 await ready; ok $? "a command is answered by an eggdrop that went to the background after loading us"
 
 asks carl '?play https://youtu.be/tuneAAAAAAA' '^<encorebot> Playing: The Test Tune' "a person plays a song: other threads reach eggdrop's"
+says carl '?play https://youtu.be/keptAAAAAAA'
+says carl '?play https://youtu.be/loudAAAAAAA'
 says carl '?frobnicate'
 asks carl '?np' '^<encorebot> Playing: The Test Tune' "he asks what plays"
 [ "$(grep -c frobnicate "$dir/carl.says")" = 0 ]; ok $? "another bot's command gets no answer"
-asks carl '?pause' '^<encorebot> For DJs only: ?pause' "a person may not hold the music"
+asks carl '?pause' '^<encorebot> .*DJs' "a person may not hold the music"
 asks dora '?pause' '^<encorebot> Paused' "an operator of eggdrop's list may"
 asks dora '?cache_clear' '^<encorebot> For admins only: ?cache_clear' "but is no admin"
 asks boss '?cache_clear' '^<encorebot> .*To confirm say' "an owner is"
