@@ -17,4 +17,10 @@ AS_VAR_IF([with_eggdrop], [no], [], [
   have_eggdrop=yes])
 AC_SUBST([EGGDROP_DIR])
 AM_CONDITIONAL([HAVE_EGGDROP], [test "$have_eggdrop" = yes])
+PKG_CHECK_MODULES([DPP], [dpp >= 10.1], [have_dpp=yes], [have_dpp=no])
+AM_CONDITIONAL([HAVE_DPP], [test "$have_dpp" = yes])
+AC_CHECK_HEADER([concord/discord.h],
+  [AC_CHECK_LIB([discord], [discord_config_init], [have_concord=yes], [have_concord=no], [-lcurl -lpthread])],
+  [have_concord=no])
+AM_CONDITIONAL([HAVE_CONCORD], [test "$have_concord" = yes])
 ])
