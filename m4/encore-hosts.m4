@@ -20,7 +20,7 @@ AM_CONDITIONAL([HAVE_EGGDROP], [test "$have_eggdrop" = yes])
 PKG_CHECK_MODULES([DPP], [dpp >= 10.1], [have_dpp=yes], [have_dpp=no])
 AM_CONDITIONAL([HAVE_DPP], [test "$have_dpp" = yes])
 AC_CHECK_HEADER([concord/discord.h],
-  [AC_CHECK_LIB([discord], [discord_config_init], [have_concord=yes], [have_concord=no], [-lcurl -lpthread])],
+  [AC_CHECK_LIB([discord], [ccord_shutdown_async], [have_concord=yes], [have_concord=no], [-lcurl -lpthread])],
   [have_concord=no])
 AM_CONDITIONAL([HAVE_CONCORD], [test "$have_concord" = yes])
 ])
