@@ -33,10 +33,11 @@ LIBRARIES = [
 PROCESSES = re.compile(r'\b(g_spawn_\w+|g_subprocess_\w+|posix_spawnp?|popen|system|v?fork|exec[lv]p?e?) ?\(')
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # These stand for code of others, which knows no config.h.
-STRANGERS = ('plugin/hosts/sample/', 'plugin/hosts/template/', 'tests/sample-plugin.c', 'tests/hostile-plugin.c',
-             'tests/bench/bench-host.c')
+STRANGERS = ('plugin/hosts/sample/', 'plugin/hosts/template/', 'plugin/hosts/concord/',
+             'plugin/hosts/eggdrop/module.c', 'tests/sample-plugin.c', 'tests/hostile-plugin.c', 'tests/bench/bench-host.c')
 # Headers that include one which need not be installed: its pkg-config name.
 OPTIONAL = {'plugin/hosts/weechat/api.h': 'weechat'}
+CXX = ('plugin/hosts/dpp/',)
 
 
 def folder_of(name):
@@ -102,6 +103,8 @@ def check_file(name):
 
 
 def can_compile(name):
+    if name.startswith(CXX):
+        return False  # no C
     return name not in OPTIONAL or subprocess.run(['pkg-config', '--exists', OPTIONAL[name]], check=False).returncode == 0
 
 

@@ -319,7 +319,7 @@ fill_api (Host *self)
                          .abi_major = BOT_ABI_MAJOR,
                          .abi_minor = BOT_ABI_MINOR,
                          .ctx = self,
-                         .name = "weechat-encore",
+                         .name = self->chat.name,
                          .version = PACKAGE_VERSION,
                          .get_extension = api_get_extension,
                          .log = api_log,
@@ -354,8 +354,8 @@ load (Host *self, GError **error)
     return FALSE;
   }
   if (self->plugin->start (&self->api, &self->plugin_self) < BOT_OK) {
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                 "%s does not start; when that is mended: /encore restart", self->plugin->id);
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s does not start; when that is mended: %s",
+                 self->plugin->id, self->chat.retry);
     return FALSE;
   }
   self->started = TRUE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The host's side of bot-plugin.h; knows neither IRC nor WeeChat's buffers.
+ * The host's side of bot-plugin.h; knows neither IRC nor WeeChat's buffers.  eggdrop uses it, too.
  *
  * Threads: [main] is WeeChat's thread.  What other threads want of it waits in a queue; the owner
  * watches host_get_fd() and calls host_run_posts(). */
@@ -27,6 +27,8 @@ typedef struct {
   /* The name of ROOM, "SERVER.#CHANNEL"; NULL: no such room.  (transfer none) */
   const char *(*get_room_name) (gpointer data, bot_id room);
   gpointer data;
+  const char *name;  /* of this host */
+  const char *retry; /* what an operator does when the plugin does not start */
 } HostChat;
 
 /* host_new: loads the module that OPTIONS name and starts it.  NULL with ERROR. */

@@ -71,7 +71,8 @@ on_posts (const void *pointer, void *data, int fd)
 static void
 start_host (Shim *self)
 {
-  const HostChat chat = {on_reply, on_log, on_get_room_name, self};
+  const HostChat chat = {on_reply, on_log,           on_get_room_name,
+                         self,     "weechat-encore", "/encore restart"};
   g_autoptr (GError) error = NULL;
 
   self->host = host_new (self->options, &chat, &error);

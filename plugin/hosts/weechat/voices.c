@@ -279,7 +279,7 @@ add_voice (Voices *self, Voice *voice, const char *room_name, GError **error)
   g_mutex_unlock (&self->mutex);
   if (!is_free)
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE,
-                 "Another channel of this bot plays to the same address; %%c in encore.voice.url "
+                 "Another channel of this bot plays to the same address; %%c in the voice's url "
                  "gives each its own.");
   return is_free;
 }
