@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The module in a real eggdrop in the background, on a real ngircd: commands, rights, rehash.  Prints TAP.
+# The module in a real eggdrop in the background, on a real ngircd: commands, rights, the end.  Prints TAP.
 . "$abs_top_srcdir/tests/lib.sh"
 [ -f "$top/plugin/hosts/eggdrop/.libs/encore.so" ] ||
   { echo "1..0 # SKIP built without the module for eggdrop"; exit 0; }

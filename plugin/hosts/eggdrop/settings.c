@@ -105,9 +105,12 @@ settings_read (const char *path, GError **error)
   if (!check_keys (self->file, error))
     return NULL;
   for (guint i = 0; i < N_SETTINGS; i++) {
-    self->values[i] = g_key_file_get_string (self->file, OWN, settings[i].key, NULL);
+    /* one that is there and cannot be read is not the same as none */
+    self->values[i] = g_key_file_has_key (self->file, OWN, settings[i].key, NULL)
+                          ? g_key_file_get_string (self->file, OWN, settings[i].key, error)
+                          : g_strdup (settings[i].fallback);
     if (self->values[i] == NULL)
-      self->values[i] = g_strdup (settings[i].fallback);
+      return NULL;
     if (!is_valid (i, self->values[i])) {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "[" OWN "] %s = %s: not possible",
                    settings[i].key, self->values[i]);
