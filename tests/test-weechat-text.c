@@ -106,6 +106,26 @@ test_bucket (void)
     g_assert_true (bucket_take (&bucket, now_us, 0, 5));
 }
 
+/* A crowd whose buckets are not full keeps newcomers out until they are; nobody's is forgotten. */
+static void
+test_buckets (void)
+{
+  g_autoptr (GHashTable) buckets = buckets_new ();
+  gint64 now_us = 1000 * G_USEC_PER_SEC;
+
+  for (guint64 user = 1; user <= BUCKETS_MAX; user++)
+    g_assert_true (buckets_take (buckets, user, now_us, 60, 2));
+  g_assert_false (buckets_take (buckets, 0, now_us, 60, 2));
+  g_assert_true (buckets_take (buckets, 0, now_us, 0, 2));
+  g_assert_true (buckets_take (buckets, 1, now_us, 60, 2));
+  g_assert_false (buckets_take (buckets, 1, now_us, 60, 2));
+  now_us += G_USEC_PER_SEC;
+  g_assert_true (buckets_take (buckets, 0, now_us, 60, 2));
+  g_assert_cmpuint (g_hash_table_size (buckets), ==, 2);
+  g_assert_true (buckets_take (buckets, 1, now_us, 60, 2));
+  g_assert_false (buckets_take (buckets, 1, now_us, 60, 2));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -114,5 +134,6 @@ main (int argc, char **argv)
   g_test_add_func ("/weechat/lines", test_lines);
   g_test_add_func ("/weechat/lines-random", test_random);
   g_test_add_func ("/weechat/bucket", test_bucket);
+  g_test_add_func ("/weechat/buckets", test_buckets);
   return g_test_run ();
 }

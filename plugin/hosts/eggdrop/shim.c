@@ -12,7 +12,6 @@
 #define NAME_BYTES_MAX 64
 #define BURST_LINES 3
 #define WAITING_MAX 20 /* lines; what a busy channel has to say is old when its turn comes */
-#define USERS_MAX 4096 /* with a bucket that is not full */
 
 typedef struct {
   char *channel, *text;
@@ -115,30 +114,11 @@ on_log (gpointer data, int level, const char *text)
 /* ---- in */
 
 static gboolean
-is_full (gpointer key, gpointer bucket, gpointer now_us)
-{
-  return bucket_is_full (bucket, *(const gint64 *) now_us);
-}
-
-static gboolean
 may_speak (Shim *self, bot_id user)
 {
-  const guint per_minute = options_get_rate_per_minute (self->options);
-  gint64 now_us = g_get_monotonic_time ();
-  Bucket *bucket = g_hash_table_lookup (self->buckets, &user);
-
-  if (per_minute == 0)
-    return TRUE;
-  if (bucket == NULL && g_hash_table_size (self->buckets) >= USERS_MAX)
-    g_hash_table_foreach_remove (self->buckets, is_full, &now_us);
-  if (bucket == NULL && g_hash_table_size (self->buckets) >= USERS_MAX)
-    return FALSE;
-  if (bucket == NULL) {
-    bucket = g_new0 (Bucket, 1);
-    g_hash_table_insert (self->buckets, g_memdup2 (&user, sizeof user), bucket);
-  }
-  return bucket_take (bucket, now_us, 60 * G_USEC_PER_SEC / per_minute,
-                      options_get_burst (self->options));
+  return buckets_take (self->buckets, user, g_get_monotonic_time (),
+                       options_get_rate_per_minute (self->options),
+                       options_get_burst (self->options));
 }
 
 static gboolean
@@ -202,7 +182,7 @@ shim_new (const char *config, const ShimBot *bot, GError **error)
   self->bot = *bot;
   g_queue_init (&self->waiting);
   self->rooms = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
-  self->buckets = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+  self->buckets = buckets_new ();
   self->options = settings_read (config, error);
   if (self->options != NULL)
     self->host = host_new (self->options, &chat, error);

@@ -10,7 +10,6 @@
 #include "text.h"
 #include "who.h"
 
-#define USERS_MAX 4096 /* with a bucket that is not full */
 #define LINE_BYTES_MAX 380
 #define LOCAL_LINE_BYTES_MAX 4000
 #define NAME_BYTES_MAX 64
@@ -120,37 +119,12 @@ irc_reply (Irc *self, bot_id room_id, bot_id user, const char *text)
 
 /* ---- in */
 
-static void
-drop_full_buckets (GHashTable *buckets, gint64 now_us)
-{
-  GHashTableIter iter;
-  gpointer value;
-
-  g_hash_table_iter_init (&iter, buckets);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    if (bucket_is_full (value, now_us))
-      g_hash_table_iter_remove (&iter);
-}
-
 static gboolean
 may_speak (Irc *self, bot_id user)
 {
-  const guint per_minute = options_get_rate_per_minute (self->options);
-  const gint64 now_us = g_get_monotonic_time ();
-  Bucket *bucket = g_hash_table_lookup (self->buckets, &user);
-
-  if (per_minute == 0)
-    return TRUE;
-  if (bucket == NULL && g_hash_table_size (self->buckets) >= USERS_MAX)
-    drop_full_buckets (self->buckets, now_us);
-  if (bucket == NULL && g_hash_table_size (self->buckets) >= USERS_MAX)
-    return FALSE;
-  if (bucket == NULL) {
-    bucket = g_new0 (Bucket, 1);
-    g_hash_table_insert (self->buckets, g_memdup2 (&user, sizeof user), bucket);
-  }
-  return bucket_take (bucket, now_us, 60 * G_USEC_PER_SEC / per_minute,
-                      options_get_burst (self->options));
+  return buckets_take (self->buckets, user, g_get_monotonic_time (),
+                       options_get_rate_per_minute (self->options),
+                       options_get_burst (self->options));
 }
 
 static void
@@ -249,7 +223,7 @@ irc_new (Options *options)
   self->options = options;
   self->outlet = outlet_new (options);
   self->rooms = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, room_free);
-  self->buckets = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+  self->buckets = buckets_new ();
   /* in2: after the ignores of the operator */
   self->hook = weechat_hook_signal ("*,irc_in2_privmsg", on_privmsg, self, NULL);
   return self;

@@ -81,3 +81,33 @@ bucket_is_full (const Bucket *self, gint64 now_us)
 {
   return self->spent_until_us <= now_us;
 }
+
+GHashTable *
+buckets_new (void)
+{
+  return g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+}
+
+static gboolean
+is_full (gpointer user, gpointer bucket, gpointer now_us)
+{
+  return bucket_is_full (bucket, *(const gint64 *) now_us);
+}
+
+gboolean
+buckets_take (GHashTable *self, guint64 user, gint64 now_us, guint per_minute, guint burst)
+{
+  Bucket *bucket = g_hash_table_lookup (self, &user);
+
+  if (per_minute == 0)
+    return TRUE;
+  if (bucket == NULL && g_hash_table_size (self) >= BUCKETS_MAX)
+    g_hash_table_foreach_remove (self, is_full, &now_us);
+  if (bucket == NULL && g_hash_table_size (self) >= BUCKETS_MAX)
+    return FALSE;
+  if (bucket == NULL) {
+    bucket = g_new0 (Bucket, 1);
+    g_hash_table_insert (self, g_memdup2 (&user, sizeof user), bucket);
+  }
+  return bucket_take (bucket, now_us, 60 * G_USEC_PER_SEC / per_minute, burst);
+}

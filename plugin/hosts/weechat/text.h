@@ -23,3 +23,12 @@ typedef struct {
  * INTERVAL_US of 0 never runs dry.  Returns: FALSE if it is empty. */
 gboolean bucket_take (Bucket *self, gint64 now_us, gint64 interval_us, guint burst);
 gboolean bucket_is_full (const Bucket *self, gint64 now_us);
+
+#define BUCKETS_MAX 4096 /* users with one that is not full */
+
+/* buckets_new: a user's id (guint64 *) -> his Bucket.  Free with g_hash_table_unref. */
+GHashTable *buckets_new (void);
+/* buckets_take: one token of USER's bucket of BURST that gets PER_MINUTE; a PER_MINUTE of 0 never
+ * runs dry.  Returns: FALSE if it is empty, or too many others have one. */
+gboolean
+buckets_take (GHashTable *self, guint64 user, gint64 now_us, guint per_minute, guint burst);
