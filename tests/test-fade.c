@@ -4,14 +4,12 @@
 #include "config.h"
 #include "play/encore-fade.h"
 
-#include <math.h>
-#include <opus.h>
 #include <string.h>
 
 #include "base/encore-ogg.h"
 #include "play/encore-voice.h"
+#include "tone-fixture.h"
 
-#define RATE ENCORE_OPUS_RATE_HZ
 #define N ENCORE_PACKET_SAMPLES
 #define BLOCK (N / 2)
 #define PATIENCE_US (30 * G_USEC_PER_SEC)
@@ -19,79 +17,6 @@
 #define CLICK 4       /* times as rough as the music; a ramp that does not reach 0 is 100 times */
 
 static const guint8 silence[] = {0xf8, 0xff, 0xfe};
-
-static GPtrArray *
-packets_new (void)
-{
-  return g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-}
-
-/* Three tones that go on and on, of whole periods in a block. */
-static GPtrArray *
-make_packets (guint n, double hz)
-{
-  int code;
-  OpusEncoder *encoder = opus_encoder_create (RATE, 2, OPUS_APPLICATION_AUDIO, &code);
-  GPtrArray *packets = packets_new ();
-  guint8 packet[4000];
-  float pcm[N * 2];
-
-  g_assert_cmpint (code, ==, OPUS_OK);
-  opus_encoder_ctl (encoder, OPUS_SET_BITRATE (128000));
-  for (guint i = 0; i < n; i++) {
-    for (guint k = 0; k < N; k++) {
-      const double t = (double) (i * N + k) / RATE;
-      pcm[2 * k] = pcm[2 * k + 1] = 0.25 * sin (2 * G_PI * hz * t) +
-                                    0.1 * sin (2 * G_PI * 2.5 * hz * t) +
-                                    0.05 * sin (2 * G_PI * 8 * hz * t);
-    }
-    const int len = opus_encode_float (encoder, pcm, N, packet, sizeof packet);
-    g_assert_cmpint (len, >, 0);
-    g_ptr_array_add (packets, g_bytes_new (packet, len));
-  }
-  opus_encoder_destroy (encoder);
-  return packets;
-}
-
-/* NULL among PACKETS: lost. */
-static float *
-decode (const GPtrArray *packets)
-{
-  int code;
-  OpusDecoder *decoder = opus_decoder_create (RATE, 1, &code);
-  float *pcm = g_new0 (float, packets->len *N);
-
-  for (guint i = 0; i < packets->len; i++) {
-    gsize len = 0;
-    const guint8 *data =
-        packets->pdata[i] != NULL ? g_bytes_get_data (packets->pdata[i], &len) : NULL;
-    g_assert_cmpint (opus_decode_float (decoder, data, len, pcm + i * N, N, 0), ==, N);
-  }
-  opus_decoder_destroy (decoder);
-  return pcm;
-}
-
-static double
-level_db (const float *pcm, gsize from, gsize n)
-{
-  double sum = 0;
-
-  for (gsize i = from; i < from + n; i++)
-    sum += (double) pcm[i] * pcm[i];
-  return 10 * log10 (sum / n + 1e-20);
-}
-
-/* Peak of the fourth difference: a click stands out of the music before it. */
-static double
-roughness (const float *pcm, gsize from, gsize to)
-{
-  double peak = 0;
-
-  for (gsize i = from + 4; i < to; i++)
-    peak = MAX (
-        peak, fabs (pcm[i] - 4.0 * pcm[i - 1] + 6.0 * pcm[i - 2] - 4.0 * pcm[i - 3] + pcm[i - 4]));
-  return peak;
-}
 
 static gboolean
 is_silence (GBytes *packet)
@@ -107,13 +32,13 @@ is_silence (GBytes *packet)
 static void
 assert_falls (const GPtrArray *sent, guint from)
 {
-  g_autofree float *pcm = decode (sent);
-  const double music = level_db (pcm, (from - 4) * N, 4 * N);
+  g_autofree float *pcm = tone_decode (sent);
+  const double music = tone_level_db (pcm, (from - 4) * N, 4 * N);
   double last = music;
   guint between = 0;
 
   for (gsize at = from * N; at + BLOCK <= sent->len * N; at += BLOCK) {
-    const double level = level_db (pcm, at, BLOCK);
+    const double level = tone_level_db (pcm, at, BLOCK);
     g_test_message ("%u ms: %.1f dB", (guint) ((at - from * N) / 48), level - music);
     if (last > music - 40) /* below it is the codec's own noise */
       g_assert_cmpfloat (level, <, last + 0.5);
@@ -127,9 +52,10 @@ assert_falls (const GPtrArray *sent, guint from)
 static double
 click_of (const GPtrArray *sent, guint from)
 {
-  g_autofree float *pcm = decode (sent);
+  g_autofree float *pcm = tone_decode (sent);
 
-  return roughness (pcm, from * N, sent->len * N) / roughness (pcm, (from - 20) * N, from * N);
+  return tone_roughness (pcm, from * N, sent->len * N) /
+         tone_roughness (pcm, (from - 20) * N, from * N);
 }
 
 /* ---- the packets */
@@ -151,7 +77,7 @@ make_fade (const GPtrArray *song, guint coming, guint max_bps)
 static GPtrArray *
 add_tail (const GPtrArray *song, const EncoreFade *fade)
 {
-  GPtrArray *sent = packets_new ();
+  GPtrArray *sent = tone_packets_new ();
 
   for (guint i = 0; i < STOP_AT + encore_fade_count_plain (fade); i++)
     g_ptr_array_add (sent, g_bytes_ref (song->pdata[i]));
@@ -165,7 +91,7 @@ add_tail (const GPtrArray *song, const EncoreFade *fade)
 static void
 test_packets (void)
 {
-  g_autoptr (GPtrArray) song = make_packets (STOP_AT + ENCORE_FADE_COMING, 200);
+  g_autoptr (GPtrArray) song = tone_make_packets (STOP_AT + ENCORE_FADE_COMING, 200);
   const guint limits[] = {0, 53200, 8000}; /* of whole bytes a packet */
 
   for (guint i = 0; i < G_N_ELEMENTS (limits); i++) {
@@ -188,7 +114,7 @@ test_packets (void)
 static void
 test_short (void)
 {
-  g_autoptr (GPtrArray) song = make_packets (STOP_AT + ENCORE_FADE_COMING, 200);
+  g_autoptr (GPtrArray) song = tone_make_packets (STOP_AT + ENCORE_FADE_COMING, 200);
 
   for (guint n = 0; n <= ENCORE_FADE_COMING; n++) {
     g_autoptr (EncoreFade) fade = make_fade (song, n, 0);
@@ -205,7 +131,7 @@ static void
 test_garbage (void)
 {
   static const guint8 bad[] = {0xff, 0x3f, 1, 2};
-  g_autoptr (GPtrArray) song = make_packets (STOP_AT + ENCORE_FADE_COMING, 200);
+  g_autoptr (GPtrArray) song = tone_make_packets (STOP_AT + ENCORE_FADE_COMING, 200);
 
   for (guint i = 0; i < ENCORE_FADE_COMING; i++) {
     g_autoptr (EncoreFade) fade = make_fade (song, ENCORE_FADE_COMING, 0);
@@ -406,7 +332,7 @@ stop_once (EncorePlayout *playout, GPtrArray *song)
 static void
 test_room (void)
 {
-  g_autoptr (GPtrArray) song = make_packets (400, 200);
+  g_autoptr (GPtrArray) song = tone_make_packets (400, 200);
   EncorePlayout *playout = encore_playout_new ();
   guint whole = 0;
 
@@ -419,7 +345,7 @@ test_room (void)
 static void
 test_paused (void)
 {
-  g_autoptr (GPtrArray) song = make_packets (400, 200);
+  g_autoptr (GPtrArray) song = tone_make_packets (400, 200);
   EncorePlayout *playout = encore_playout_new ();
   Room *room = room_new (playout);
 
@@ -445,7 +371,7 @@ test_paused (void)
 static void
 test_paused_in_it (void)
 {
-  g_autoptr (GPtrArray) song = make_packets (400, 200);
+  g_autoptr (GPtrArray) song = tone_make_packets (400, 200);
   EncorePlayout *playout = encore_playout_new ();
   Room *room = room_new (playout);
 
@@ -468,8 +394,8 @@ test_paused_in_it (void)
 static void
 test_play_at_once (void)
 {
-  g_autoptr (GPtrArray) first = make_packets (100, 200);
-  g_autoptr (GPtrArray) second = make_packets (100, 300);
+  g_autoptr (GPtrArray) first = tone_make_packets (100, 200);
+  g_autoptr (GPtrArray) second = tone_make_packets (100, 300);
   g_autoptr (GHashTable) known = g_hash_table_new (g_bytes_hash, g_bytes_equal);
   EncorePlayout *playout = encore_playout_new ();
   Room *room = room_new (playout);
@@ -499,7 +425,7 @@ test_play_at_once (void)
 static void
 test_churn (void)
 {
-  g_autoptr (GPtrArray) song = make_packets (100, 200);
+  g_autoptr (GPtrArray) song = tone_make_packets (100, 200);
   EncorePlayout *playout = encore_playout_new ();
 
   for (guint round = 0; round < 40; round++) {

@@ -12,6 +12,7 @@
 #include "hosts/encore-bot/mumble-identity.h"
 #include "hosts/encore-bot/mumble-outbox.h"
 #include "hosts/encore-bot/mumble-people.h"
+#include "hosts/encore-bot/mumble-speech.h"
 #include "hosts/encore-bot/mumble-text.h"
 #include "hosts/encore-bot/mumble-voice.h"
 #include "hosts/encore-bot/mumble-world.h"
@@ -119,6 +120,11 @@ test_voice_speaker (void)
   g_assert_false (mumble_voice_speaker ((guint8[]){0x80, 0xe0, 1}, 3, &session));
   g_assert_false (mumble_voice_speaker ((guint8[]){0x80, 0xfc, 1, 1, 1}, 5, &session));
   g_assert_false (mumble_voice_speaker ((guint8[]){0x20, 0x01}, 2, &session));
+  /* shouted into the channel, whispered to the bot alone, an echo of its own */
+  g_assert_true (mumble_voice_speaker ((guint8[]){0x81, 0x02}, 2, &session));
+  g_assert_cmpuint (session, ==, 2);
+  g_assert_false (mumble_voice_speaker ((guint8[]){0x82, 0x02}, 2, &session));
+  g_assert_false (mumble_voice_speaker ((guint8[]){0x9f, 0x02}, 2, &session));
 }
 
 /* ---- chat */
@@ -551,6 +557,59 @@ test_voice (void)
   mumble_voice_free (voice);
 }
 
+/* ---- speech */
+
+#define HOLD_MS 100
+
+typedef struct {
+  guint begun, ceased;
+} Speech;
+
+static void
+on_speech (gboolean on, gpointer data)
+{
+  Speech *seen = data;
+
+  *(on ? &seen->begun : &seen->ceased) += 1;
+}
+
+static gboolean
+say (gpointer speech)
+{
+  mumble_speech_take (speech);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+test_speech (void)
+{
+  Speech seen = {0};
+  MumbleSpeech *speech = mumble_speech_new (HOLD_MS, on_speech, &seen);
+  const gint64 begin_us = g_get_monotonic_time ();
+  const guint speaker = g_timeout_add (20, say, speech);
+
+  /* words and pauses that are shorter than HOLD_MS are one speech */
+  while (g_get_monotonic_time () - begin_us < 5 * HOLD_MS * 1000)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (seen.begun, ==, 1);
+  g_assert_cmpuint (seen.ceased, ==, 0);
+  g_source_remove (speaker);
+  mumble_speech_take (speech);
+  const gint64 last_us = g_get_monotonic_time ();
+  while (seen.ceased == 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (g_get_monotonic_time () - last_us, >=, (HOLD_MS - 2) * 1000);
+  /* again; and nobody is there any more, which is told once */
+  mumble_speech_take (speech);
+  mumble_speech_forget (speech);
+  mumble_speech_forget (speech);
+  g_assert_cmpuint (seen.begun, ==, 2);
+  g_assert_cmpuint (seen.ceased, ==, 2);
+  mumble_speech_take (speech);
+  mumble_speech_free (speech);
+  g_assert_cmpuint (seen.ceased, ==, 2);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -571,5 +630,6 @@ main (int argc, char **argv)
   g_test_add_func ("/mumble/config", test_config);
   g_test_add_func ("/mumble/identity", test_identity);
   g_test_add_func ("/mumble/voice", test_voice);
+  g_test_add_func ("/mumble/speech", test_speech);
   return g_test_run ();
 }

@@ -58,6 +58,9 @@ static const EncoreOption OPTIONS[] = {
     {"crossfade", ENCORE_OPTION_DURATION, AT (crossfade_ms), "0", 0, 12 * SECOND_MS, NULL,
      "For so long a song's end and the next one's beginning sound together; 0: one follows the "
      "other, packet by packet"},
+    {"duck", ENCORE_OPTION_DECIMAL, AT (duck_db), "0", -60, 0, NULL,
+     "By so many dB, such as -12, the music steps back while people speak, where the host tells "
+     "(Mumble does); 0: it does not"},
     {"early", ENCORE_OPTION_BOOL, AT (early), "yes", 0, 0, NULL,
      "A new song is heard while it is downloaded, at the loudness of its source; no: when it has "
      "been measured"},

@@ -39,6 +39,7 @@ typedef struct {
   int prefetch;
   int volume_percent;
   gint64 crossfade_ms;
+  double duck_db;
   gboolean early;
   gboolean live;
   gint64 max_duration_ms;

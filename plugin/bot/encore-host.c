@@ -21,7 +21,8 @@ struct EncoreHost {
   const bot_host *host;
   const bot_host_voice *voice; /* NULL: this host has no voice rooms */
   EncoreVoiceClosedFunc closed;
-  EncoreVoiceLimitsFunc limits; /* (nullable) */
+  EncoreVoiceLimitsFunc limits;     /* (nullable) */
+  EncoreVoiceSpeakingFunc speaking; /* (nullable) */
   gpointer closed_data;
   GMutex mutex;
   GHashTable *voices; /* room (gint64*) -> Voice, under MUTEX */
@@ -141,6 +142,21 @@ on_limits (void *data, bot_id id, uint32_t max_bytes, uint32_t max_bps)
     self->host->limits (self->room, id, self->host->closed_data);
 }
 
+void
+encore_host_watch_speaking (EncoreHost *self, EncoreVoiceSpeakingFunc speaking)
+{
+  self->speaking = speaking;
+}
+
+static void
+on_speaking (void *data, bot_id id, int32_t on)
+{
+  Voice *self = data;
+
+  if (self->host->speaking != NULL)
+    self->host->speaking (self->room, id, on != 0, self->host->closed_data);
+}
+
 guint
 encore_host_voice_get_max_bps (EncoreHost *self, bot_id room)
 {
@@ -173,7 +189,8 @@ encore_host_voice_open (EncoreHost *self, bot_id room, bot_id *out)
                          .frame_us = FRAME_US,
                          .limits = on_limits,
                          .closed = on_closed,
-                         .data = voice};
+                         .data = voice,
+                         .speaking = on_speaking};
   voice->host = self;
   voice->room = room;
   g_ptr_array_add (self->specs, voice);

@@ -15,11 +15,15 @@ typedef struct EncoreHost EncoreHost;
 typedef void (*EncoreVoiceClosedFunc) (bot_id room, bot_id voice, bot_result why, gpointer data);
 /* [main] What the voice takes has changed: see encore_host_voice_get_max_bps(). */
 typedef void (*EncoreVoiceLimitsFunc) (bot_id room, bot_id voice, gpointer data);
+/* [main] People begin or cease to speak in ROOM. */
+typedef void (*EncoreVoiceSpeakingFunc) (bot_id room, bot_id voice, gboolean on, gpointer data);
 
 /* encore_host_new: [main].  HOST outlives it.  CLOSED is told of voices that the host ends. */
 EncoreHost *encore_host_new (const bot_host *host, EncoreVoiceClosedFunc closed, gpointer data);
 /* encore_host_watch_limits: [main], before any voice is open; with the DATA of CLOSED. */
 void encore_host_watch_limits (EncoreHost *self, EncoreVoiceLimitsFunc limits);
+/* encore_host_watch_speaking: the same for people who speak. */
+void encore_host_watch_speaking (EncoreHost *self, EncoreVoiceSpeakingFunc speaking);
 /* [main] Closes what is open. */
 void encore_host_free (EncoreHost *self);
 

@@ -208,6 +208,30 @@ on_voice_limits (bot_id room, bot_id voice, gpointer data)
                                 request_copy (&changed), request_free);
 }
 
+static gboolean
+on_speaking_changed (gpointer data)
+{
+  const EncoreRequest *request = data;
+  EncoreRoom *room = g_hash_table_lookup (request->plugin->rooms, &request->voice_room);
+
+  if (room != NULL)
+    encore_room_set_speaking (room, request->voice, request->voice_result != 0);
+  return G_SOURCE_REMOVE;
+}
+
+/* [main] */
+static void
+on_voice_speaking (bot_id room, bot_id voice, gboolean on, gpointer data)
+{
+  EncorePlugin *self = data;
+  const EncoreRequest changed = {
+      .plugin = self, .voice_room = room, .voice = voice, .voice_result = on};
+
+  if (self->control != NULL)
+    g_main_context_invoke_full (self->context, G_PRIORITY_DEFAULT, on_speaking_changed,
+                                request_copy (&changed), request_free);
+}
+
 /* ---- [main] */
 
 EncorePlugin *
@@ -220,6 +244,7 @@ encore_plugin_new (const bot_host *host, GError **error)
   self->latest = encore_config_new ();
   self->host = encore_host_new (host, on_voice_closed, self);
   encore_host_watch_limits (self->host, on_voice_limits);
+  encore_host_watch_speaking (self->host, on_voice_speaking);
   if (!encore_reconfigure_read (host, self->config, error) ||
       !encore_reconfigure_read (host, self->latest, error)) {
     encore_host_log (self->host, BOT_LOG_ERROR, (*error)->message);

@@ -10,6 +10,7 @@
 #include "store/encore-notes.h"
 
 #define HISTORY_MAX 50
+#define DUCK_AHEAD_PACKETS 12 /* so that the music steps back within 0.4 s */
 
 void
 encore_room_count_tracks (EncoreRoom *self)
@@ -461,6 +462,17 @@ encore_room_limits_changed (EncoreRoom *self)
     g_info ("room: the host takes up to %u bit/s", max_bps);
 }
 
+void
+encore_room_set_speaking (EncoreRoom *self, bot_id voice, gboolean on)
+{
+  const double duck_db = self->plugin->config->duck_db;
+
+  if (self->player == NULL || voice != self->voice || duck_db == 0)
+    return;
+  encore_player_set_duck (self->player, on ? duck_db : 0);
+  g_debug ("room: people %s", on ? "speak: the music steps back" : "are silent again");
+}
+
 static void
 open_voice (EncoreRoom *self, bot_id voice)
 {
@@ -471,6 +483,8 @@ open_voice (EncoreRoom *self, bot_id voice)
   self->player = encore_player_new (self->ring, self->plugin->context, &PLAYER_EVENTS, self);
   encore_player_set_volume (self->player, self->volume_percent / 100.0);
   encore_player_set_crossfade (self->player, self->plugin->config->crossfade_ms);
+  if (self->plugin->config->duck_db != 0)
+    encore_voice_set_ahead (self->ring, DUCK_AHEAD_PACKETS);
   encore_room_limits_changed (self);
 }
 

@@ -30,6 +30,8 @@ void encore_room_voice_gone (EncoreRoom *self, bot_id voice, bot_result why);
 
 /* The host takes more or less than before. */
 void encore_room_limits_changed (EncoreRoom *self);
+/* encore_room_set_speaking: people begin or cease to speak where VOICE is. */
+void encore_room_set_speaking (EncoreRoom *self, bot_id voice, gboolean on);
 
 EncoreQueue *encore_room_get_queue (EncoreRoom *self);
 /* (nullable) what is prepared or sounds; *POSITION_MS (out) (optional). */

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define BOT_ABI_MAJOR 1 /* must be equal on both sides */
-#define BOT_ABI_MINOR 1 /* may differ: sizes say what is there */
+#define BOT_ABI_MINOR 2 /* may differ: sizes say what is there */
 
 #define BOT_HAS(s, member)                                                                \
   ((size_t) ((const char *) &(s)->member - (const char *) (s)) + sizeof (s)->member       \
@@ -121,6 +121,9 @@ typedef struct bot_voice_spec {
   void (*limits) (void *data, bot_id voice, uint32_t max_bytes, uint32_t max_bps);
   void (*closed) (void *data, bot_id voice, bot_result why); /* [main] once, if the host ends it */
   void *data;
+  /* [main] 1.2: people begin (1) or cease (0) to speak in the room, for a plugin that makes room for
+   * them.  When a voice is opened nobody speaks. */
+  void (*speaking) (void *data, bot_id voice, int32_t on);
 } bot_voice_spec;
 
 /* The last packet for now: silence follows until the next one (a network's "end of talk" mark). */

@@ -16,6 +16,8 @@
 #include "play/encore-voice.h"
 
 #define GAIN_DB_PER_S 0.5
+#define DUCK_DB_PER_S 80 /* -12 dB in 150 ms */
+#define RISE_DB_PER_S 24
 
 struct EncorePlayer {
   EncoreVoice *voice;
@@ -27,10 +29,31 @@ struct EncorePlayer {
   EncorePipeline *pipeline, *next_pipeline; /* (nullable) theirs, to be told */
   double volume;                            /* linear */
   double moved_db;                          /* of the song in the air, on top of that */
+  double duck_db;                           /* of all, on top of both */
   EncorePipeline *fading;                   /* (nullable) what the song in the air fades in over */
   guint max_bps;
   gint64 crossfade_ms;
 };
+
+static double
+linear (double gain_db)
+{
+  return pow (10, gain_db / 20);
+}
+
+/* All three factors are in force.  DB_PER_S: how fast they may get there; 0: at once. */
+static void
+apply_volume (EncorePlayer *self, double db_per_s)
+{
+  const double volume = self->volume * linear (self->duck_db);
+
+  if (self->pipeline != NULL)
+    encore_pipeline_set_volume (self->pipeline, volume * linear (self->moved_db), db_per_s);
+  if (self->next_pipeline != NULL)
+    encore_pipeline_set_volume (self->next_pipeline, volume, db_per_s);
+  if (self->fading != NULL)
+    encore_pipeline_set_volume (self->fading, volume, db_per_s);
+}
 
 /* @entry: (transfer full) (nullable): NULL with ERROR.  *PIPELINE (out) (transfer full). */
 static EncoreProducer *
@@ -39,7 +62,7 @@ make_producer (EncorePlayer *self, EncoreEntry *entry, gint64 start_ms, gboolean
 {
   const EncoreSongSpec spec = {.room = encore_voice_get_name (self->voice),
                                .start_ms = start_ms,
-                               .volume = self->volume,
+                               .volume = self->volume * linear (self->duck_db),
                                .max_bps = self->max_bps,
                                .crossfade_ms = self->crossfade_ms,
                                .growing = growing};
@@ -178,30 +201,27 @@ encore_player_play_growing (EncorePlayer *self, const EncoreMediaId *id, EncoreR
                error);
 }
 
-static double
-linear (double gain_db)
-{
-  return pow (10, gain_db / 20);
-}
-
 void
 encore_player_move_gain (EncorePlayer *self, double gain_db)
 {
   self->moved_db = gain_db;
-  if (self->pipeline != NULL)
-    encore_pipeline_set_volume (self->pipeline, self->volume * linear (gain_db), GAIN_DB_PER_S);
+  apply_volume (self, GAIN_DB_PER_S);
 }
 
 void
 encore_player_set_volume (EncorePlayer *self, double volume)
 {
   self->volume = volume;
-  if (self->pipeline != NULL)
-    encore_pipeline_set_volume (self->pipeline, volume * linear (self->moved_db), 0);
-  if (self->next_pipeline != NULL)
-    encore_pipeline_set_volume (self->next_pipeline, volume, 0);
-  if (self->fading != NULL)
-    encore_pipeline_set_volume (self->fading, volume, 0);
+  apply_volume (self, 0);
+}
+
+void
+encore_player_set_duck (EncorePlayer *self, double duck_db)
+{
+  const gboolean falls = duck_db < self->duck_db;
+
+  self->duck_db = MIN (duck_db, 0);
+  apply_volume (self, falls ? DUCK_DB_PER_S : RISE_DB_PER_S);
 }
 
 guint

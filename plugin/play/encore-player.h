@@ -41,6 +41,10 @@ encore_voice_new (EncorePlayout *playout, const char *name, EncoreSendFunc send,
 /* When it returns SEND is not running and will not run again. */
 void encore_voice_free (EncoreVoice *self);
 
+/* encore_voice_set_ahead: so many packets are filled ahead, 8 to 32 (which is what a new voice
+ * has): fewer of them let what is done to the music be heard sooner, and cost more CPU.  [any] */
+void encore_voice_set_ahead (EncoreVoice *self, guint packets);
+
 typedef struct {
   guint64 packets, silence, underruns, full, late; /* late: more than 20 ms behind its slot */
 } EncoreVoiceStats;
@@ -80,6 +84,10 @@ void encore_player_move_gain (EncorePlayer *self, double gain_db);
 /* encore_player_set_volume: factor for the samples, 1: packets pass as they are.  Of this song and
  * all that follow, without a click; what was filled ahead (640 ms) sounds as before. */
 void encore_player_set_volume (EncorePlayer *self, double volume);
+/* encore_player_set_duck: everything gets softer by DUCK_DB (at most 0), within 0.2 s or so; 0: as
+ * loud as before, a little slower.  What was filled ahead sounds as before: see
+ * encore_voice_set_ahead(). */
+void encore_player_set_duck (EncorePlayer *self, double duck_db);
 /* encore_player_set_next: what follows without a gap; replaces an earlier next.  @handle: (transfer
  * full) (nullable): NULL takes it back.  Returns: the song's number; 0: taken back, or with ERROR.
  */

@@ -15,7 +15,9 @@
 #include "play/encore-ring.h"
 
 #define SILENCE_FRAMES 5
-#define LOW_MARK (ENCORE_RING_DEPTH / 4) /* refilled from here, 24 packets a wake-up */
+#define AHEAD_MIN 8
+#define LOW_MARK(ahead) \
+  MAX ((ahead) / 4, AHEAD_MIN / 2) /* refilled from here: 24 packets a wake-up */
 #define FILL_THREADS 2
 #define LATE_US 20000
 #define N_EVENTS 16 /* at most five are on the way: one song follows another, no third */
@@ -54,6 +56,7 @@ struct EncoreVoice {
   gpointer data;
   EncoreRing ring;
   Counters counters;
+  _Atomic guint ahead; /* packets that are filled ahead */
   _Atomic gboolean paused;
   _Atomic gboolean producing; /* a producer is there that has not ended */
   _Atomic guint first;        /* songs below are stale */
@@ -242,10 +245,10 @@ advance (EncoreVoice *self, EncoreProducer *producer)
 static gboolean
 fill_some (EncoreVoice *self, EncoreProducer *producer)
 {
-  guint used = encore_ring_used (&self->ring);
-  if (used >= ENCORE_RING_DEPTH)
+  const guint used = encore_ring_used (&self->ring), ahead = atomic_load (&self->ahead);
+  if (used >= ahead)
     return FALSE;
-  EncoreFillResult result = producer->fill (producer, ENCORE_RING_DEPTH - used, producer->data);
+  EncoreFillResult result = producer->fill (producer, ahead - used, producer->data);
   if (!is_wanted (self, producer->song)) {
     advance (self, producer);
     return TRUE;
@@ -422,7 +425,9 @@ tick_locked (EncoreVoice *self, guint64 slot, gint64 late_us)
 static void
 ask_for_more (EncoreVoice *self)
 {
-  if (atomic_load (&self->producing) && encore_ring_used (&self->ring) <= LOW_MARK)
+  const guint low = LOW_MARK (atomic_load (&self->ahead));
+
+  if (atomic_load (&self->producing) && encore_ring_used (&self->ring) <= low)
     encore_fill_queue (self->playout->fill, &self->job);
 }
 
@@ -464,6 +469,7 @@ encore_voice_new (EncorePlayout *playout, const char *name, EncoreSendFunc send,
   self->name = g_strdup (name);
   self->send = send;
   self->data = data;
+  self->ahead = ENCORE_RING_DEPTH;
   g_mutex_init (&self->lock);
   g_mutex_init (&self->out);
   encore_pacer_add (playout->pacer, &self->paced);
@@ -599,6 +605,12 @@ encore_voice_follow (EncoreVoice *self, guint after, EncoreProducer *producer, g
 }
 
 void
+encore_voice_set_ahead (EncoreVoice *self, guint packets)
+{
+  atomic_store (&self->ahead, CLAMP (packets, AHEAD_MIN, ENCORE_RING_DEPTH));
+}
+
+void
 encore_voice_set_paused (EncoreVoice *self, gboolean paused)
 {
   atomic_store (&self->paused, paused);
@@ -640,6 +652,12 @@ encore_voice_get_stats (EncoreVoice *self, EncoreVoiceStats *out)
   out->underruns = atomic_load (&self->counters.underruns);
   out->full = atomic_load (&self->counters.full);
   out->late = atomic_load (&self->counters.late);
+}
+
+guint
+encore_voice_get_filled (EncoreVoice *self)
+{
+  return encore_ring_used (&self->ring);
 }
 
 gint64

@@ -70,6 +70,8 @@ void encore_voice_set_paused (EncoreVoice *self, gboolean paused);
 const char *encore_voice_get_name (EncoreVoice *self);
 /* encore_voice_quiesce: until no worker has anything of this voice. */
 void encore_voice_quiesce (EncoreVoice *self);
+/* encore_voice_get_filled: packets that wait to be sent. */
+guint encore_voice_get_filled (EncoreVoice *self);
 /* encore_voice_get_position: of the packet sent last; *SONG (out). */
 gint64 encore_voice_get_position_ns (EncoreVoice *self, guint *song);
 

@@ -79,6 +79,11 @@ def mumble_number(data, at):
     return value, at + 1 + extra
 
 
+def to_mumble_number(value):
+    """of at most 14 bits"""
+    return bytes([value]) if value < 0x80 else bytes([0x80 | value >> 8, value & 0xff])
+
+
 class Packet:
     """One voice packet as it came."""
 
@@ -224,6 +229,11 @@ class Client:
     def say(self, html, to=None):
         where = (3, self.users[self.session][5]) if to is None else (2, to)
         self.send(TEXT, [where, (5, html)])
+
+    def speak(self, opus, sequence, last=False, target=0):
+        """one packet of Opus; SEQUENCE counts 10 ms"""
+        self.send(TUNNEL, bytes([0x80 | target]) + to_mumble_number(sequence)
+                  + to_mumble_number(len(opus) | (0x2000 if last else 0)) + opus)
 
     def heard(self, what, since=0, private=None):
         return [t for t in self.texts[since:] if what in t[2] and private in (None, t[3])]

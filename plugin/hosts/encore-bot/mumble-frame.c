@@ -4,7 +4,10 @@
 
 #define HEAD_BYTES 6
 #define VARINT_MAX_BYTES 9
-#define OPUS 4u /* the type in the upper 3 bits of a voice packet's first byte */
+#define PING 1u /* the type in the upper 3 bits of a voice packet's first byte */
+#define OPUS 4u
+#define TARGET(head) ((head) &0x1f) /* in the rest of it */
+#define TO_CHANNEL 1 /* shouted; 0: spoken where one is, 2: whispered to one user, 31: an echo */
 #define LAST_FLAG 0x2000u
 
 static void
@@ -119,8 +122,8 @@ mumble_voice_speaker (const guint8 *body, gsize len, guint32 *session)
 {
   guint64 value;
 
-  if (len < 2 || body[0] >> 5 == 1 /* a ping */ || get_varint (body + 1, len - 1, &value) == 0 ||
-      value > G_MAXUINT32)
+  if (len < 2 || body[0] >> 5 == PING || TARGET (body[0]) > TO_CHANNEL ||
+      get_varint (body + 1, len - 1, &value) == 0 || value > G_MAXUINT32)
     return FALSE;
   *session = value;
   return TRUE;

@@ -39,6 +39,6 @@ void mumble_frame_append (GByteArray *out, guint type, const ProtobufCMessage *m
  * MUMBLE_VOICE_BYTES. */
 void mumble_frame_append_voice (GByteArray *out, guint64 sequence, gboolean last,
                                 const guint8 *packet, gsize len);
-/* mumble_voice_speaker: whose voice the body of a UDPTunnel frame is.  FALSE: nobody's, or broken.
- */
+/* mumble_voice_speaker: whose voice, for the whole channel, the body of a UDPTunnel frame is.
+ * FALSE: nobody's, for one user alone, or broken. */
 gboolean mumble_voice_speaker (const guint8 *body, gsize len, guint32 *session);

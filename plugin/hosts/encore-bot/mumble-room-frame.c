@@ -332,6 +332,19 @@ on_acl (MumbleRoom *self, gconstpointer message)
   self->funcs.groups (self, acl, self->data);
 }
 
+/* ---- voice */
+
+/* Everybody's comes, since who cannot hear may not speak either. */
+static void
+take_voice (MumbleRoom *self, const guint8 *body, gsize len)
+{
+  guint32 session;
+
+  if (self->state == MUMBLE_ROOM_READY && mumble_voice_speaker (body, len, &session) &&
+      session != self->session && mumble_world_get_user (self->world, session) != NULL)
+    mumble_speech_take (self->speech);
+}
+
 /* ---- all */
 
 typedef void (*Handler) (MumbleRoom *self, gconstpointer message);
@@ -357,6 +370,10 @@ static const struct {
 void
 mumble_room_take_frame (MumbleRoom *self, guint type, const guint8 *body, gsize len)
 {
+  if (type == MUMBLE_UDP_TUNNEL) {
+    take_voice (self, body, len);
+    return;
+  }
   for (gsize i = 0; i < G_N_ELEMENTS (HANDLERS); i++) {
     if (HANDLERS[i].type != type)
       continue;

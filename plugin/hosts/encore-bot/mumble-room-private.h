@@ -5,6 +5,7 @@
 
 #include "mumble-outbox.h"
 #include "mumble-room.h"
+#include "mumble-speech.h"
 
 #define MUMBLE_NO_SESSION 0u
 
@@ -36,6 +37,7 @@ struct MumbleRoom {
   guint32 session;           /* ours; MUMBLE_NO_SESSION before the server tells */
   MumbleOutbox *outbox;
   MumbleVoice *voice;
+  MumbleSpeech *speech;
   char *title, *shown; /* what plays, and what our comment says of it */
   guint max_bandwidth, message_length;
   gboolean html;

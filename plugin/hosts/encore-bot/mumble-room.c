@@ -11,6 +11,7 @@
 #define SYNC_S 15
 #define JOIN_S 5
 #define REJOIN_S 60
+#define SPEECH_HOLD_MS 700 /* the music does not come back between two sentences */
 #define STABLE_US (60 * G_USEC_PER_SEC)
 #define VERSION_1_4_255 0x104ff
 #define VERSION_1_4_287 (G_GUINT64_CONSTANT (0x00010004011f0000))
@@ -45,6 +46,8 @@ static void
 drop_connection (MumbleRoom *self)
 {
   mumble_voice_cut (self->voice);
+  if (self->speech != NULL)
+    mumble_speech_forget (self->speech);
   mumble_outbox_shut (self->outbox);
   g_clear_pointer (&self->conn, mumble_conn_close);
   g_clear_pointer (&self->world, mumble_world_free);
@@ -412,6 +415,15 @@ send_voice (guint64 sequence, gboolean last, const guint8 *packet, gsize len, gp
     mumble_conn_send_voice (self->conn, sequence, last, packet, len);
 }
 
+static void
+on_speech (gboolean on, gpointer data)
+{
+  MumbleRoom *self = data;
+
+  host_log (BOT_LOG_DEBUG, "mumble", "%s: people %s", self->label, on ? "speak" : "are silent");
+  self->funcs.speaking (self, on, self->data);
+}
+
 /* ---- life */
 
 MumbleRoom *
@@ -434,12 +446,14 @@ mumble_room_new (const MumbleConfig *config, const char *name, const char *path,
   self->html = TRUE;
   self->outbox = mumble_outbox_new (&OUTBOX_FUNCS, self);
   self->voice = mumble_voice_new (send_voice, self);
+  self->speech = mumble_speech_new (SPEECH_HOLD_MS, on_speech, self);
   return self;
 }
 
 void
 mumble_room_free (MumbleRoom *self)
 {
+  g_clear_pointer (&self->speech, mumble_speech_free); /* nobody is to be told any more */
   drop_connection (self);
   mumble_room_enter (self, MUMBLE_ROOM_OFF);
   mumble_outbox_free (self->outbox);
@@ -575,6 +589,7 @@ void
 mumble_room_restart_voice (MumbleRoom *self)
 {
   mumble_voice_restart (self->voice);
+  mumble_speech_forget (self->speech);
 }
 
 bot_result

@@ -28,6 +28,8 @@ typedef struct {
   void (*user) (MumbleRoom *room, const MumbleUser *user, gboolean gone, gpointer data);
   /* The members of the root's groups, as far as the bot may know them. */
   void (*groups) (MumbleRoom *room, const MumbleProto__Acl *acl, gpointer data);
+  /* People begin or cease to speak. */
+  void (*speaking) (MumbleRoom *room, gboolean on, gpointer data);
   /* What the network takes has changed. */
   void (*limits) (MumbleRoom *room, gpointer data);
   /* It is READY, WAITs for the next attempt, or is OFF for good. */
@@ -73,7 +75,7 @@ void mumble_room_show (MumbleRoom *self, const char *title);
 /* mumble_room_query_groups: groups() follows, if the server lets us know. */
 void mumble_room_query_groups (MumbleRoom *self);
 
-/* mumble_room_restart_voice: the plugin counts from 0 again. */
+/* mumble_room_restart_voice: the plugin counts from 0 again, and thinks that nobody speaks. */
 void mumble_room_restart_voice (MumbleRoom *self);
 /* mumble_room_send: [send] as in bot-plugin.h. */
 bot_result

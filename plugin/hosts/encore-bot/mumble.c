@@ -124,7 +124,9 @@ voice_open (gpointer data, bot_id room, bot_voice_spec *spec, bot_id *voice)
 
   if (place == NULL || mumble_room_is_off (place->room))
     return BOT_ECLOSED;
-  place->spec = *spec;
+  place->spec = (bot_voice_spec){0};
+  memcpy (&place->spec, spec,
+          MIN (spec->size, sizeof place->spec)); /* an older plugin's ends sooner */
   spec->max_bytes = MUMBLE_VOICE_BYTES;
   spec->max_bps = mumble_room_get_max_bps (place->room);
   spec->queue_us = 0;
@@ -275,6 +277,15 @@ on_groups (MumbleRoom *room, const MumbleProto__Acl *acl, gpointer data)
 }
 
 static void
+on_speaking (MumbleRoom *room, gboolean on, gpointer data)
+{
+  Place *place = place_of (data, room);
+
+  if (place != NULL && g_atomic_int_get (&place->opened) && BOT_HAS (&place->spec, speaking))
+    place->spec.speaking (place->spec.data, mumble_room_get_id (room), on);
+}
+
+static void
 on_limits (MumbleRoom *room, gpointer data)
 {
   Place *place = place_of (data, room);
@@ -316,8 +327,8 @@ on_off (MumbleRoom *room, gpointer data)
   g_main_loop_quit (self->loop);
 }
 
-static const MumbleRoomFuncs ROOM_FUNCS = {may_connect, on_ended, on_said,  on_user, on_groups,
-                                           on_limits,   on_ready, on_waits, on_off};
+static const MumbleRoomFuncs ROOM_FUNCS = {may_connect, on_ended,  on_said,  on_user,  on_groups,
+                                           on_speaking, on_limits, on_ready, on_waits, on_off};
 
 /* ---- life */
 
