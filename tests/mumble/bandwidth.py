@@ -3,7 +3,7 @@
 import os
 
 from client import Heard, correlation, write_ogg
-from fixture import DIR, Bot, Server, finish, note, ok
+from fixture import DIR, Bot, Server, finish, free_port, note, ok
 from listen import MEDIA, TUNE, judge, packets_of, play
 
 CAP_BPS = 53392  # of 72000: (72000 - 15200) * 0.94
@@ -54,6 +54,27 @@ fitting = Heard(after.packets[40:])  # what was ready before it knew
 ok(fitting.packets and fitting.lost == 0 and fitting.bps() <= CAP_BPS, 'the rest of the song comes at the lower rate')
 total = len(before.packets) + len(after.packets)
 ok(380 <= total <= 425, f'the song went on where it was: {total} packets of 401 and the silence')
+
+# ---- less while it runs, and more again: its administrator changes the setting in the middle of a song
+amy.close()
+server.restart(bandwidth=192000, ice=f'"tcp -h 127.0.0.1 -p {free_port()}"', icesecretwrite='word')
+ok(bot.says('(?s)allows 72000 bit/s.*allows 192000 bit/s.*back in'), 'it comes back to a server that allows more')
+amy = server.client('amy')
+encore = amy.user('encore')
+amy.say(f'?play {TUNE}')
+amy.wait(lambda: len(packets_of(amy, encore)) > 60)
+server.configure('bandwidth', 72000)
+lowered = len(packets_of(amy, encore))
+amy.wait(lambda: len(packets_of(amy, encore)) > lowered + 100)
+server.configure('bandwidth', 192000)
+raised = len(packets_of(amy, encore))
+amy.wait(lambda: any(p.last for p in packets_of(amy, encore)), 30)
+whole = Heard(packets_of(amy, encore))
+note(f'lowered at {lowered}, raised at {raised}: {whole}')
+ok(whole.lost == 0 and whole.overlaps == 0 and not whole.bad, 'nothing of the song is lost')
+parts = [Heard(whole.packets[a:b]) for a, b in ((0, lowered), (lowered + 40, raised), (raised + 80, -6))]
+ok(parts[1].packets and parts[1].bps() <= CAP_BPS, 'what comes after it was lowered fits')
+ok(all(p.bps() > 100000 for p in (parts[0], parts[2])), 'before, and when it was raised again, packets are those of the cache')
 amy.close()
 ok(bot.stop() == 0, 'SIGTERM ends it in order')
 finish()

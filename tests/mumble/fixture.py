@@ -124,6 +124,16 @@ class Server:
         self.write()
         self.start()
 
+    def configure(self, key, value):
+        """changes a setting of the server while it runs, as its administrators do: by Ice, at settings['ice']"""
+        import Ice  # pylint: disable=import-outside-toplevel
+        Ice.loadSlice('', ['-I/usr/share/ice/slice', '/usr/share/slice/Murmur.ice'])
+        import Murmur  # pylint: disable=import-outside-toplevel,import-error
+        with Ice.initialize() as ice:
+            meta = Murmur.MetaPrx.checkedCast(ice.stringToProxy('Meta:' + self.settings['ice'].strip('"')))
+            secret = {'secret': self.settings['icesecretwrite']}
+            meta.getServer(1, secret).setConf(key, str(value), secret)
+
     def client(self, name, **more):
         return Client(self.port, name, **more)
 
