@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A plugin that answers what no plugin should, from a thread of its own: a host must not be led by
- * it. hostile N   the Nth of the texts below who         what the host lets him do: "admin", "dj"
- * or "nobody", and his number */
+ * it.
+ *   hostile N   the Nth of the texts below
+ *   who         what the host lets him do: "admin", "dj" or "nobody", and his number
+ *   HOSTILE_STOP in the environment: it never comes to its end, and writes that word first */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bot-plugin.h"
 
@@ -85,6 +88,12 @@ start (const bot_host *given, void **self)
 static void
 stop (void *self)
 {
+  const char *word = getenv ("HOSTILE_STOP");
+
+  while (word != NULL) {
+    fprintf (stderr, "%s\n", word);
+    pause ();
+  }
 }
 
 BOT_EXPORT const bot_plugin bot_plugin_entry = {sizeof (bot_plugin),

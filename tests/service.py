@@ -234,4 +234,17 @@ for address in ('', '/', '@', 'vsock:2:1', f'{DIR}/nobody', '/' + 'x' * 200):
                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE_S)
     status.append(run.returncode)
 ok(status == [0] * 6, 'an address where nobody listens is no matter')
+
+# ---- a plugin that never comes to its end
+hostile = f'{DIR}/hostile.so'
+flags = subprocess.run(['pkg-config', '--cflags', 'bot-plugin'], check=True, capture_output=True, text=True).stdout.split()
+subprocess.run([*os.environ['CC'].split(), '-shared', '-fPIC', *os.environ['SANITIZERS'].split(), *flags, '-o', hostile,
+                f"{os.environ['abs_top_srcdir']}/tests/hostile-plugin.c", '-pthread'], check=True)
+for number in (signal.SIGTERM, signal.SIGINT):
+    bot = Bot('hangs', f'[bot]\nplugin={hostile}\n', None, env={'HOSTILE_STOP': 'hanging'})
+    bot.say('amy: ?hostile 99')
+    bot.told('end')
+    bot.child.send_signal(number)
+    bot.logged('hanging')
+    ok(bot.end(number) == -number, f'a second {number.name} ends a bot whose plugin hangs')
 finish()

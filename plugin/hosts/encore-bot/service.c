@@ -170,6 +170,9 @@ void
 service_stopping (Service *self)
 {
   self->is_stopping = TRUE;
+  /* from now on these two do what they do to any program: a plugin may hang in its stop() */
+  g_clear_handle_id (&self->sources[0], g_source_remove);
+  g_clear_handle_id (&self->sources[1], g_source_remove);
   notify_send ("STOPPING=1");
 }
 
