@@ -87,6 +87,42 @@ quit
 [ "$(heard "$dir/again.opus" | wc -l)" = "$(wc -l <"$dir/source.md5")" ] && logged 'fetch: publish youtube:tuneAAAAAAA'
 ok $? "one that drops once is gone on with, and heard to its end"
 
+# -- to a place that has not come yet, and back to one that has: it waits there for what is on its way
+rm -rf "$dir/cache"
+no_faults
+faults '{"media/tuneAAAAAAA/251": {"rate": 25000}}'
+VOICE=file:$dir/seek.opus config restore=no
+start
+say_to '?play tuneAAAAAAA'
+await told 'Playing: The Test Tune'
+say_to '?seek 0:05'
+await told 'At 0:05 of 0:08.'; ok $? "seek to a place that has not come yet"
+say_to '?np'
+await told 'Buffering, its download is slow: The Test Tune, 0:05'; ok $? "np tells that it waits"
+reached () { say_to '?np'; grep -q 'Playing: The Test Tune, 0:0[567]' "$dir/out"; }
+await reached; ok $? "it goes on there when it comes"
+say_to '?seek 0:01'
+await told 'At 0:01 of 0:08.'; ok $? "seek back while it comes"
+quit
+heard "$dir/seek.opus" >"$dir/seek.md5"
+# the place of each heard packet in the source, as far as they are its own: where they jump
+/usr/bin/python3 - "$dir/source.md5" "$dir/seek.md5" <<'EOF' >"$dir/jumps"
+import sys
+source, heard = ([line.strip() for line in open(name)] for name in sys.argv[1:])
+place = {sum_: i for i, sum_ in enumerate(source)}
+at = [place.get(sum_) for sum_ in heard]
+print(*(f'{a}>{b}' for a, b in zip(at, at[1:]) if a is not None and b is not None and b != a + 1))
+print(len(heard))
+EOF
+jumps=$(head -1 "$dir/jumps")
+echo "# places: $jumps"
+[[ $jumps =~ ^[0-9]+\>250\ [0-9]+\>50$ ]]; ok $? "not a packet beside the asked-for places is heard"
+first=${jumps%%>*} second=${jumps#* } second=${second%%>*}
+[ "$(tail -1 "$dir/jumps")" = $((first + 1 + second - 250 + 1 + $(wc -l <"$dir/source.md5") - 50)) ]
+ok $? "and from there all of it, to its end"
+logged 'fetch: publish youtube:tuneAAAAAAA' && [ "$(stat_of media/tuneAAAAAAA/251 requests)" -le 4 ]
+ok $? "the download went on meanwhile, once"
+
 # -- skipped early: nothing of it is left; its lease is not in the way
 rm -rf "$dir/cache"
 no_faults

@@ -208,7 +208,10 @@ encore_room_seek (EncoreRoom *self, gint64 position_ms)
   encore_room_forget_next (self);
   track->start_ms = MAX (position_ms, 1); /* 0 is a song that begins: that would be told again */
   self->hold = self->paused;
+  const gboolean waits =
+      handle == NULL && !encore_reader_has_music (track->early, track->start_ms * 1000000);
   encore_room_play_current (self, handle);
+  self->buffering = waits && self->song != 0; /* until it starts */
   encore_keeper_touch (self->plugin->keeper, self);
   return TRUE;
 }

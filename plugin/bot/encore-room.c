@@ -348,6 +348,7 @@ on_started (guint song, gint64 sent_us, gpointer data)
 
   if (song != self->song || track == NULL)
     return;
+  self->buffering = FALSE;
   g_autofree char *text = encore_media_id_to_text (&track->id);
   g_autofree char *length = encore_track_get_length (track);
   if (track->asked_us != 0) {
