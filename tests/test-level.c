@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Music that steps back while people speak: how soon, how far, without a click, and back again,
- * judged by what a listener's decoder hears. */
+ * How loud a room is, judged by what a listener's decoder hears: music that steps back while people
+ * speak, and comes back; a crossfade at another volume, and within what a network takes. */
 #include "config.h"
 #include "play/encore-player.h"
 
@@ -13,6 +13,8 @@
 
 #define SONG "aaaaaaaaaaA"
 #define PACKETS 400
+#define OTHER "bbbbbbbbbbA"
+#define OTHER_PACKETS 100
 #define AHEAD 12
 #define DUCK_DB (-12.0)
 #define FALL_PACKETS 8  /* 12 dB at 80 dB a second */
@@ -33,6 +35,7 @@ typedef struct {
   GMutex mutex;
   GCond changed;
   GPtrArray *sent;
+  gboolean last; /* nothing follows for now */
 } Rig;
 
 static gboolean
@@ -43,22 +46,22 @@ append (const guint8 *page, gsize len, gpointer data, GError **error)
 }
 
 static void
-publish (Rig *rig)
+publish (Rig *rig, const char *id, const GPtrArray *song)
 {
   static const char *const comments[] = {"TITLE=Tones", NULL};
   g_autoptr (GError) error = NULL;
   g_autoptr (GByteArray) file = g_byte_array_new ();
   g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (append, file);
   g_autoptr (EncoreHandle) hit = NULL;
-  g_autoptr (EncoreClaim) claim = encore_cache_claim (rig->cache, SONG, 0, NULL, &hit, &error);
+  g_autoptr (EncoreClaim) claim = encore_cache_claim (rig->cache, id, 0, NULL, &hit, &error);
   const EncorePublish what = {
-      .opus_name = "song.opus", .title = "Tones", .duration_ms = PACKETS * 20};
+      .opus_name = "song.opus", .title = "Tones", .duration_ms = song->len * 20};
 
   g_assert_no_error (error);
   g_assert_true (encore_ogg_writer_begin (writer, 2, 0, comments, &error));
-  for (guint i = 0; i < rig->song->len; i++) {
+  for (guint i = 0; i < song->len; i++) {
     gsize len;
-    const guint8 *packet = g_bytes_get_data (rig->song->pdata[i], &len);
+    const guint8 *packet = g_bytes_get_data (song->pdata[i], &len);
     g_assert_true (encore_ogg_writer_packet (writer, packet, len, &error));
   }
   g_assert_true (encore_ogg_writer_end (writer, -1, &error));
@@ -74,10 +77,10 @@ record (guint64 seq, gboolean last, const guint8 *packet, gsize len, gpointer da
 {
   Rig *rig = data;
 
-  if (len == 3) /* the workers were late */
-    return ENCORE_SEND_OK;
   g_mutex_lock (&rig->mutex);
-  g_ptr_array_add (rig->sent, g_bytes_new (packet, len));
+  rig->last = last;
+  if (len > 3) /* else the workers were late, or it is over */
+    g_ptr_array_add (rig->sent, g_bytes_new (packet, len));
   g_cond_broadcast (&rig->changed);
   g_mutex_unlock (&rig->mutex);
   return ENCORE_SEND_OK;
@@ -110,7 +113,7 @@ set_up (Rig *rig, gconstpointer data)
   rig->dir = fixture_make_dir ();
   rig->cache = fixture_open (rig->dir, 0);
   rig->song = tone_make_packets (PACKETS, 200);
-  publish (rig);
+  publish (rig, SONG, rig->song);
   g_assert_true (encore_play_init (rig->dir, &error));
   g_mutex_init (&rig->mutex);
   g_cond_init (&rig->changed);
@@ -159,16 +162,36 @@ await (Rig *rig, guint n)
 }
 
 static void
-play (Rig *rig)
+await_silence (Rig *rig)
+{
+  const gint64 until_us = g_get_monotonic_time () + PATIENCE_US;
+
+  g_mutex_lock (&rig->mutex);
+  while (!rig->last)
+    g_assert_true (g_cond_wait_until (&rig->changed, &rig->mutex, until_us));
+  g_mutex_unlock (&rig->mutex);
+}
+
+static void
+give (Rig *rig, const char *stem, gint64 start_ms, gboolean next)
 {
   g_autoptr (GError) error = NULL;
   EncoreMediaId id;
 
-  g_assert_true (encore_media_id_from_stem (SONG, &id));
-  EncoreHandle *handle = encore_cache_get (rig->cache, SONG, TRUE, &error);
+  g_assert_true (encore_media_id_from_stem (stem, &id));
+  EncoreHandle *handle = encore_cache_get (rig->cache, stem, TRUE, &error);
   g_assert_nonnull (handle);
-  encore_player_play (rig->player, &id, handle, 0, &error);
+  if (next)
+    encore_player_set_next (rig->player, &id, handle, &error);
+  else
+    encore_player_play (rig->player, &id, handle, start_ms, &error);
   g_assert_no_error (error);
+}
+
+static void
+play (Rig *rig)
+{
+  give (rig, SONG, 0, FALSE);
 }
 
 /* The first packet from FROM on whose level differs from LEVEL_DB by more than 1 dB. */
@@ -249,6 +272,45 @@ test_begins_soft (Rig *rig, gconstpointer data)
   assert_level (pcm, 5, 60, wanted);
 }
 
+#define CROSS_PACKETS 50
+#define FROM_PACKET 300
+#define LIMIT_BPS 53200 /* of whole bytes a packet */
+
+/* The end of one song into the other: not a packet more or less, as loud as the volume says all
+ * along (the two are of one level), and no packet is longer than the network takes. */
+static void
+test_crossfade (Rig *rig, gconstpointer data)
+{
+  const guint max_bps = GPOINTER_TO_UINT (data);
+  const guint total = PACKETS - FROM_PACKET + OTHER_PACKETS - CROSS_PACKETS;
+  g_autoptr (GPtrArray) other = tone_make_packets (OTHER_PACKETS, 600);
+
+  publish (rig, OTHER, other);
+  encore_player_set_crossfade (rig->player, CROSS_PACKETS * 20);
+  encore_player_set_volume (rig->player, max_bps == 0 ? 0.5 : 1);
+  encore_player_set_max_bps (rig->player, max_bps);
+  give (rig, SONG, FROM_PACKET * 20, FALSE);
+  give (rig, OTHER, 0, TRUE);
+  await (rig, total);
+  await_silence (rig);
+  g_assert_cmpuint (rig->sent->len, ==, total);
+
+  g_autofree float *pcm = tone_decode (rig->sent), *source = tone_decode (rig->song);
+  const double wanted =
+      tone_level_db (source, 5 * N, 50 * N) + (max_bps == 0 ? 20 * log10 (0.5) : 0);
+  double least = 0, most = -100;
+  for (guint at = 10; at + 10 <= total; at += 5) {
+    const double level = tone_level_db (pcm, at * N, 10 * N) - wanted;
+    least = MIN (least, level);
+    most = MAX (most, level);
+  }
+  g_test_message ("%.2f to %.2f dB of what the volume says", least, most);
+  g_assert_cmpfloat (least, >, -1.5);
+  g_assert_cmpfloat (most, <, 1.5);
+  for (guint i = 0; max_bps != 0 && i < total; i++)
+    g_assert_cmpuint (g_bytes_get_size (rig->sent->pdata[i]) * 8 * 50, <=, LIMIT_BPS);
+}
+
 /* What a voice is told is what it fills. */
 static void
 test_ahead (Rig *rig, gconstpointer data)
@@ -280,5 +342,8 @@ main (int argc, char **argv)
   g_test_add ("/duck/steps-back", Rig, NULL, set_up, test_duck, tear_down);
   g_test_add ("/duck/begins-soft", Rig, NULL, set_up, test_begins_soft, tear_down);
   g_test_add ("/duck/filled-ahead", Rig, NULL, set_up, test_ahead, tear_down);
+  g_test_add ("/crossfade/volume", Rig, NULL, set_up, test_crossfade, tear_down);
+  g_test_add ("/crossfade/limit", Rig, GUINT_TO_POINTER (LIMIT_BPS), set_up, test_crossfade,
+              tear_down);
   return g_test_run ();
 }
