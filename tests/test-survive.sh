@@ -31,7 +31,7 @@ mkdir "$dir/t"
 export TMPDIR=$dir/t
 echo '# Netscape HTTP Cookie File' >"$dir/cookies.txt"
 config "cookies=$dir/cookies.txt"
-faults '{"resolve/search/*": {"delay": 60}}'
+faults '{"resolve/search/words that nobody knows": {"delay": 60}}'
 start
 say '?play words that nobody knows'
 searched () { [ "$(stat_of 'resolve/search/words that nobody knows' requests)" -gt 0 ]; }
