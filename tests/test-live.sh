@@ -6,9 +6,7 @@
 mkdir "$dir/t"
 export TMPDIR=$dir/t
 say_to () { printf '%s\n' "$1" >&7; }
-nothing_kept () {
-  [ -z "$(find "$dir/cache/opus" "$dir/cache/tmp" "$dir/cache/partial" -type f 2>/dev/null)" ] && ! compgen -G "$dir/t/encore-live-*" >/dev/null
-}
+nothing_temporary () { [ -z "$(ls -A "$dir/cache/tmp")$(ls -A "$dir/t")" ]; }
 nobody_left () { ! pgrep -f -- "$url/hls/radioAAAAAA" >/dev/null; }
 
 # -- off
@@ -54,7 +52,7 @@ await told 'Playing: One Second (0:01)'; ok $? "skipped: the next song plays"
 await nobody_left; ok $? "and nobody reads it any more"
 quit
 nothing=$(find "$dir/cache/opus" -type f | grep -vc shortAAAAAA)
-[ "$nothing" = 0 ] && ! compgen -G "$dir/t/encore-live-*" >/dev/null; ok $? "nothing of it is kept, nor a directory"
+[ "$nothing" = 0 ] && nothing_temporary; ok $? "nothing of it is kept, nor a directory"
 
 # -- it stalls.  (Of a playlist that cannot be had any more ffmpeg says no more than that the stream is over.)
 rm -rf "$dir/cache"
@@ -70,7 +68,8 @@ quit
 no_faults
 
 # -- the bot is killed
-config restore=no live=yes
+echo '# Netscape HTTP Cookie File' >"$dir/cookies.txt"
+config restore=no live=yes "cookies=$dir/cookies.txt"
 start
 say_to '?play radioAAAAAA'
 await told 'Playing: Radio Encore (live)'
@@ -79,5 +78,9 @@ wait "$bot" 2>/dev/null
 bot=''
 exec 7>&-
 await nobody_left; ok $? "a bot that is killed leaves no process"
+copies=$(find "$dir/cache/tmp" "$dir/t" -name cookies.txt | wc -l)
+echo '?np' | run
+[ "$copies" = 1 ] && nothing_temporary && logged 'cleanup: 1 unfinished things'
+ok $? "and what it left, a copy of the cookies too, is removed by the next one"
 
 finish

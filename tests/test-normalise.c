@@ -16,7 +16,7 @@
 
 static char *dir;
 
-static const EncoreNormaliseOptions OPTIONS = {-16, -1.5, 128000};
+static const EncoreNormaliseOptions OPTIONS = {-16, -1.5, 128000, 0};
 static const char *const COMMENTS[] = {"ENCORE_ID=dQw4w9WgXcQ", "TITLE=Test", NULL};
 
 static char *
@@ -186,6 +186,24 @@ test_garbage (void)
   }
 }
 
+/* A decode that takes longer than there is time is ended, and leaves nothing. */
+static void
+test_deadline (void)
+{
+  g_autofree char *source = make_source ("hour.flac", "sine=duration=3600:sample_rate=8000", "");
+  g_autofree char *opus = g_build_filename (dir, "late.opus", NULL);
+  g_autoptr (GError) error = NULL;
+  const gint64 began_us = g_get_monotonic_time ();
+  EncoreNormaliseOptions options = OPTIONS;
+  EncoreNormalised result;
+
+  options.deadline_us = began_us + G_USEC_PER_SEC / 5;
+  g_assert_false (encore_normalise (source, opus, COMMENTS, &options, NULL, &result, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE);
+  g_assert_cmpint (g_get_monotonic_time () - began_us, <, 3 * G_USEC_PER_SEC);
+  g_assert_false (g_file_test (opus, G_FILE_TEST_EXISTS));
+}
+
 static void
 test_cancel (void)
 {
@@ -237,6 +255,7 @@ main (int argc, char **argv)
   g_test_add_func ("/normalise/silence-stays-silence", test_silence);
   g_test_add_func ("/normalise/video-is-dropped", test_video);
   g_test_add_func ("/normalise/garbage-is-refused", test_garbage);
+  g_test_add_func ("/normalise/deadline", test_deadline);
   g_test_add_func ("/normalise/cancel", test_cancel);
   const int status = g_test_run ();
   fixture_remove (dir);

@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -85,6 +86,59 @@ test_recover (void)
   EncoreCache *cache = fixture_open (dir, 0);
   g_assert_cmpuint (fixture_count_tmp (dir), ==, 0);
   fixture_publish (cache, A, "Second try", 5);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
+/* A process with a scratch directory in which there is something; to be killed. */
+static pid_t
+hold_scratch (const char *dir)
+{
+  int ready[2];
+  char byte;
+
+  g_assert_cmpint (pipe (ready), ==, 0);
+  const pid_t child = fork ();
+  if (child == 0) {
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    EncoreCache *cache = fixture_open (dir, 0);
+    EncoreScratch *scratch = encore_cache_scratch (cache, "search", NULL);
+    g_autofree char *home = g_build_filename (encore_scratch_get_dir (scratch), "home", NULL);
+    g_autofree char *path = g_build_filename (home, "cookies.txt", NULL);
+    g_mkdir (home, 0700);
+    if (g_file_set_contents (path, "secret", -1, NULL) && write (ready[1], "", 1) == 1)
+      pause ();
+    _exit (1);
+  }
+  close (ready[1]);
+  g_assert_cmpint (read (ready[0], &byte, 1), ==, 1);
+  close (ready[0]);
+  return child;
+}
+
+/* What is temporary and belongs to no song stays as long as its owner lives, and not longer. */
+static void
+test_scratch (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  const pid_t child = hold_scratch (dir);
+  EncoreCache *cache = fixture_open (dir, 0);
+  EncoreScratch *ours = encore_cache_scratch (cache, "live", NULL);
+  EncoreAudit audit;
+
+  g_assert_cmpuint (fixture_count_tmp (dir), ==, 2);
+  g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
+  g_assert_cmpint (audit.skipped, ==, 2);
+  g_assert_true (g_file_test (encore_scratch_get_dir (ours), G_FILE_TEST_IS_DIR));
+  g_assert_cmpuint (fixture_count_tmp (dir), ==, 2);
+  encore_scratch_free (ours);
+  g_assert_cmpuint (fixture_count_tmp (dir), ==, 1);
+  encore_cache_close (cache);
+  g_assert_cmpint (kill (child, SIGKILL), ==, 0);
+  g_assert_cmpint (waitpid (child, NULL, 0), ==, child);
+  g_assert_cmpuint (fixture_count_tmp (dir), ==, 1);
+  cache = fixture_open (dir, 0);
+  g_assert_cmpuint (fixture_count_tmp (dir), ==, 0);
   encore_cache_close (cache);
   fixture_remove (dir);
 }
@@ -604,6 +658,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/repair/killed-fetch-is-recovered", test_recover);
+  g_test_add_func ("/repair/scratch-of-a-killed-process-is-removed", test_scratch);
   g_test_add_func ("/repair/orphan-and-dangling-are-put-right", test_audit);
   g_test_add_func ("/repair/sizes-sources-and-second-files", test_audit_sizes);
   g_test_add_func ("/repair/what-is-in-use-is-skipped", test_audit_beside);

@@ -26,6 +26,26 @@ for moment_s in 0.05 0.2 0.35 0.5 0.65 0.8 0.95 1.1 1.4 1.8; do
   [ $status = 0 ] && sounds && settled; ok $? "killed after $moment_s s: no child is left, the next bot plays the song, rows and files agree"
 done
 
+# ---- killed in the midst of a search
+mkdir "$dir/t"
+export TMPDIR=$dir/t
+echo '# Netscape HTTP Cookie File' >"$dir/cookies.txt"
+config "cookies=$dir/cookies.txt"
+faults '{"resolve/search/words that nobody knows": {"delay": 60}}'
+start
+say '?play words that nobody knows'
+searched () { [ "$(stat_of 'resolve/search/words that nobody knows' requests)" -gt 0 ]; }
+await searched
+pkill -9 -P "$bot" -x encore-bot
+quit 2>/dev/null
+await strays >"$dir/strays"
+copies=$(find "$dir/cache/tmp" "$dir/t" -name cookies.txt | wc -l)
+no_faults
+echo '?np' | run
+[ "$copies" = 1 ] && settled && [ -z "$(ls -A "$dir/t")" ]
+ok $? "killed while it searches: the next bot removes what it left, a copy of the cookies too"
+config prefetch=0
+
 # ---- bytes that flip
 flip () { printf 'flip' | dd of="$(cached_file "$dir/cache")" bs=1 seek=20000 conv=notrunc 2>/dev/null; }
 flip

@@ -272,6 +272,45 @@ test_upgrade (Rig *rig, gconstpointer data)
 }
 
 static void
+write_cookies (Rig *rig, const char *value)
+{
+  g_autofree char *text = g_strdup_printf ("# Netscape HTTP Cookie File\n"
+                                           ".example.org\tTRUE\t/\tFALSE\t0\tsession\t%s\n",
+                                           value);
+
+  g_assert_true (g_file_set_contents (rig->config->cookies, text, -1, NULL));
+}
+
+static void
+assert_copied (Rig *rig, const char *value)
+{
+  g_autofree char *path = g_build_filename (rig->resolver, "home", "cookies.txt", NULL);
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_nonnull (strstr (text, value));
+}
+
+/* It has them from its start: new ones need a new process, at the next question. */
+static void
+test_new_cookies (Rig *rig, gconstpointer data)
+{
+  g_free (rig->config->cookies);
+  rig->config->cookies = g_build_filename (rig->dir, "cookies", NULL);
+  write_cookies (rig, "morning");
+  const pid_t pid = start (rig);
+  assert_copied (rig, "morning");
+  g_assert_cmpint (start (rig), ==, pid);
+  write_cookies (rig, "evening"); /* as long as before */
+  g_assert_cmpint (encore_worker_get_pid (rig->worker), ==, pid);
+  const pid_t newer = start (rig);
+  g_assert_cmpint (newer, !=, pid);
+  g_assert_cmpint (kill (pid, 0), <, 0);
+  assert_copied (rig, "evening");
+  g_assert_cmpint (start (rig), ==, newer);
+}
+
+static void
 test_idle (Rig *rig, gconstpointer data)
 {
   rig->config->resolver_idle_ms = 1000;
@@ -437,6 +476,7 @@ main (int argc, char **argv)
   ADD ("/worker/killed-while-asked", test_killed_while_asked);
   ADD ("/worker/hangs", test_hangs);
   ADD ("/worker/upgrade", test_upgrade);
+  ADD ("/worker/new-cookies", test_new_cookies);
   ADD ("/worker/idle", test_idle);
   ADD ("/worker/garbage", test_garbage);
   ADD ("/worker/noise", test_noise);

@@ -3,14 +3,12 @@
 #include "config.h"
 #include "fetch/encore-live.h"
 
-#include <glib/gstdio.h>
-#include <unistd.h>
-
 #include "fetch/encore-early.h"
 #include "fetch/encore-ytdlp.h"
 
 typedef struct {
   const EncoreJob *job;
+  const char *dir;
   EncoreDownload *answer;
   EncoreEarly *early; /* (nullable) until the first byte */
 } Live;
@@ -19,9 +17,9 @@ static gboolean
 begin (Live *self, GError **error)
 {
   const EncoreJob *job = self->job;
-  g_autofree char *dir = g_build_filename (encore_cache_get_dir (job->cache), "tmp", NULL);
 
-  self->early = encore_early_new_stream (job->early_pool, dir, job->config->bitrate_bps, error);
+  self->early =
+      encore_early_new_stream (job->early_pool, self->dir, job->config->bitrate_bps, error);
   if (self->early == NULL)
     return FALSE;
   job->early (encore_early_get_reader (self->early), 0, job->data);
@@ -43,19 +41,8 @@ on_bytes (const guint8 *bytes, gsize len, gpointer data, GError **error)
   return TRUE;
 }
 
-static void
-remove_dir (const char *dir)
-{
-  g_autofree char *home = g_build_filename (dir, "home", NULL);
-  g_autofree char *cookies = g_build_filename (home, "cookies.txt", NULL);
-
-  unlink (cookies);
-  rmdir (home);
-  rmdir (dir);
-}
-
 static gboolean
-run (Live *self, const char *dir, GError **error)
+run (Live *self, GError **error)
 {
   const EncoreJob *job = self->job;
   g_autofree char *ytdlp_cache =
@@ -63,7 +50,7 @@ run (Live *self, const char *dir, GError **error)
   const EncoreDownloadSpec spec = {.config = job->config,
                                    .id = &job->id,
                                    .url = job->url,
-                                   .dir = dir,
+                                   .dir = self->dir,
                                    .ytdlp_cache = ytdlp_cache,
                                    .deadline_us = G_MAXINT64,
                                    .cancellable = job->cancellable};
@@ -76,15 +63,14 @@ void
 encore_live_run (const EncoreJob *job, GError **error)
 {
   g_auto (EncoreDownload) answer = {0};
-  Live self = {.job = job, .answer = &answer};
+  g_autoptr (EncoreScratch) scratch = encore_cache_scratch (job->cache, "live", error);
   g_autoptr (GError) local = NULL;
-  g_autofree char *dir = g_dir_make_tmp ("encore-live-XXXXXX", error);
 
-  if (dir == NULL)
+  if (scratch == NULL)
     return;
+  Live self = {.job = job, .dir = encore_scratch_get_dir (scratch), .answer = &answer};
   answer.data = &self;
-  const gboolean ok = run (&self, dir, &local);
-  remove_dir (dir);
+  const gboolean ok = run (&self, &local);
   if (ok && self.early != NULL)
     encore_early_complete (self.early, NULL);
   else if (self.early != NULL)

@@ -4,7 +4,6 @@
 #include "fetch/encore-lookup.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "fetch/encore-manners.h"
 #include "store/encore-notes.h"
@@ -106,31 +105,20 @@ remember (EncoreCache *cache, const char *words, GPtrArray *hits)
 
 /* ---- asking */
 
-static void
-remove_dir (const char *dir)
-{
-  g_autofree char *home = g_build_filename (dir, "home", NULL);
-  g_autofree char *cookies = g_build_filename (home, "cookies.txt", NULL);
-
-  unlink (cookies);
-  rmdir (home);
-  rmdir (dir);
-}
-
 static GPtrArray *
 ask_once (const Question *q, GError **error)
 {
-  g_autofree char *dir = NULL;
+  g_autoptr (EncoreScratch) scratch = NULL;
   g_autoptr (GError) local = NULL;
 
   if (!encore_manners_may_ask (q->cache, q->config, q->cancellable, error) ||
-      (dir = g_dir_make_tmp ("encore-search-XXXXXX", error)) == NULL)
+      (scratch = encore_cache_scratch (q->cache, "search", error)) == NULL)
     return NULL;
+  const char *dir = encore_scratch_get_dir (scratch);
   GPtrArray *hits =
       q->words != NULL
           ? encore_ytdlp_search (q->config, q->words, q->limit, dir, q->cancellable, &local)
           : encore_ytdlp_list (q->config, q->list_id, q->limit, dir, q->cancellable, &local);
-  remove_dir (dir);
   encore_manners_note (q->cache, local);
   if (local != NULL)
     g_propagate_error (error, g_steal_pointer (&local));

@@ -242,10 +242,10 @@ write_opus (Work *work, EncoreNormalised *out, GError **error)
   return encode_below_ceiling (work, out, error);
 }
 
-gboolean
-encore_normalise (const char *source_path, const char *opus_path, const char *const *comments,
-                  const EncoreNormaliseOptions *options, GCancellable *cancellable,
-                  EncoreNormalised *out, GError **error)
+static gboolean
+normalise (const char *source_path, const char *opus_path, const char *const *comments,
+           const EncoreNormaliseOptions *options, GCancellable *cancellable, EncoreNormalised *out,
+           GError **error)
 {
   Work work = {.source_path = source_path,
                .fd = -1,
@@ -271,6 +271,73 @@ encore_normalise (const char *source_path, const char *opus_path, const char *co
   close (work.fd);
   if (!ok)
     unlink (opus_path);
+  return ok;
+}
+
+/* ---- the deadline */
+
+/* Stops the work when its time is over: all of its passes look at the cancellable. */
+typedef struct {
+  GMutex mutex;
+  GCond cond;
+  gint64 deadline_us;
+  gboolean done, late; /* under the mutex */
+  GCancellable *stop;
+} Clock;
+
+static gpointer
+watch_clock (gpointer data)
+{
+  Clock *self = data;
+
+  g_mutex_lock (&self->mutex);
+  while (!self->done && !self->late)
+    self->late = !g_cond_wait_until (&self->cond, &self->mutex, self->deadline_us);
+  g_mutex_unlock (&self->mutex);
+  if (self->late)
+    g_cancellable_cancel (self->stop);
+  return NULL;
+}
+
+static void
+pass_on (GCancellable *cancellable, gpointer stop)
+{
+  g_cancellable_cancel (stop);
+}
+
+gboolean
+encore_normalise (const char *source_path, const char *opus_path, const char *const *comments,
+                  const EncoreNormaliseOptions *options, GCancellable *cancellable,
+                  EncoreNormalised *out, GError **error)
+{
+  g_autoptr (GCancellable) stop = g_cancellable_new ();
+  Clock clock = {.deadline_us = options->deadline_us, .stop = stop};
+  g_autoptr (GError) local = NULL;
+  gulong handler = 0;
+
+  if (options->deadline_us == 0)
+    return normalise (source_path, opus_path, comments, options, cancellable, out, error);
+  g_mutex_init (&clock.mutex);
+  g_cond_init (&clock.cond);
+  if (cancellable != NULL)
+    handler = g_cancellable_connect (cancellable, G_CALLBACK (pass_on), stop, NULL);
+  GThread *thread = g_thread_new ("encore-clock", watch_clock, &clock);
+  const gboolean ok = normalise (source_path, opus_path, comments, options, stop, out, &local);
+  g_mutex_lock (&clock.mutex);
+  clock.done = TRUE;
+  g_cond_signal (&clock.cond);
+  g_mutex_unlock (&clock.mutex);
+  g_thread_join (thread);
+  if (handler != 0)
+    g_cancellable_disconnect (cancellable, handler);
+  g_mutex_clear (&clock.mutex);
+  g_cond_clear (&clock.cond);
+  if (!ok && clock.late && !g_cancellable_is_cancelled (cancellable) &&
+      g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_CANCELLED))
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE,
+                         "the time for a fetch was over while it was decoded");
+  else if (!ok)
+    g_propagate_error (error, g_steal_pointer (&local));
   return ok;
 }
 

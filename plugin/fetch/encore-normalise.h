@@ -14,6 +14,7 @@ typedef struct {
   double loudness_lufs;  /* target, e.g. -16 */
   double true_peak_dbtp; /* ceiling, e.g. -1.5 */
   int bitrate_bps;
+  gint64 deadline_us; /* of g_get_monotonic_time(), 0: none */
 } EncoreNormaliseOptions;
 
 typedef struct {
@@ -31,7 +32,8 @@ typedef struct {
 /* encore_normalise: reads SOURCE_PATH, writes OPUS_PATH (O_EXCL, not synced).
  * @comments: NULL-terminated "KEY=value"; ENCORE_LUFS, ENCORE_PEAK, ENCORE_GAIN, R128_TRACK_GAIN
  * and, if so, ENCORE_REMUXED are added.
- * Errors: NO_DECODER (names the missing GStreamer element), NO_AUDIO, CORRUPT, NO_SPACE, CANCELLED.
+ * Errors: NO_DECODER (names the missing GStreamer element), NO_AUDIO, CORRUPT, NO_SPACE, CANCELLED,
+ * DEADLINE.
  * Threads: any worker; blocks; calls gst_init if need be. */
 gboolean encore_normalise (const char *source_path, const char *opus_path,
                            const char *const *comments, const EncoreNormaliseOptions *options,

@@ -38,7 +38,7 @@ typedef struct {
   int in, out, err;
   GString *line;
   gsize answer_bytes;
-  Version program, package;
+  Version program, package, cookies;
   guint n_requests;
 } Process;
 
@@ -160,6 +160,7 @@ end_process (EncoreWorker *self)
   g_string_free (process->line, TRUE);
   take_version (&process->program, NULL);
   take_version (&process->package, NULL);
+  take_version (&process->cookies, NULL);
   g_mutex_lock (&self->mutex);
   process->pid = 0;
   g_mutex_unlock (&self->mutex);
@@ -245,6 +246,8 @@ start_process (EncoreWorker *self, GError **error)
       !g_file_set_contents (self->script, ENCORE_RESOLVER_PY, -1, &local))
     return fail (error, "cannot write %s: %s", self->script,
                  local != NULL ? local->message : g_strerror (errno));
+  /* before they are copied: a change meanwhile is seen at the next question */
+  take_version (&process->cookies, *self->config->cookies != '\0' ? self->config->cookies : NULL);
   g_auto (GStrv) argv = make_argv (self, program, error);
   if (argv == NULL)
     return FALSE;
@@ -383,13 +386,23 @@ send_question (EncoreWorker *self, const Question *question, GError **error)
   return write (self->process.in, line, len) == (gssize) len || fail (error, "it has ended");
 }
 
+/* What it read at its start.  Returns: (nullable) */
+static const char *
+find_change (const Process *process)
+{
+  if (is_changed (&process->program) || is_changed (&process->package))
+    return "yt-dlp has";
+  return is_changed (&process->cookies) ? "the cookies have" : NULL;
+}
+
 static gboolean
 serve (EncoreWorker *self, Question *question, GError **error)
 {
   Process *process = &self->process;
+  const char *what = process->pid != 0 ? find_change (process) : NULL;
 
-  if (process->pid != 0 && (is_changed (&process->program) || is_changed (&process->package))) {
-    g_info ("fetch: yt-dlp has changed: the one that stays is started again");
+  if (what != NULL) {
+    g_info ("fetch: %s changed: the yt-dlp that stays is started again", what);
     end_process (self);
   }
   return (process->pid != 0 || start_process (self, error)) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A yt-dlp that stays, so that a resolve need not start Python and read a thousand extractors each
- * time: one process, started at the first question, ended when idle, started again after a failure
- * or an upgrade.  Private to fetch.
+ * time: one process, started at the first question, ended when idle, started again after a failure,
+ * an upgrade or when the file of cookies has changed.  Private to fetch.
  *
  * It is a help, not a need: whoever gets no answer here starts a yt-dlp of his own.
  *

@@ -67,7 +67,7 @@ typedef struct {
 /* encore_cache_open: opens or makes the directory, recovers what dead processes left unfinished.
  * Never before the host has daemonised.  Errors: STORE in words an operator understands. */
 EncoreCache *encore_cache_open (const EncoreCacheOptions *options, GError **error);
-/* Flushes counts.  Every handle and claim must have been freed. */
+/* Flushes counts.  Every handle, claim and scratch must have been freed. */
 void encore_cache_close (EncoreCache *self);
 const char *encore_cache_get_dir (EncoreCache *self);
 /* encore_cache_interrupt: audits, verifications and evictions that run in other threads end soon,
@@ -130,6 +130,15 @@ encore_claim_wait_answered (EncoreClaim *self, const char *answered_id, gint64 d
 void encore_claim_fail (EncoreClaim *self, EncoreError code, const char *message);
 /* Unpublished work is removed, row and files. */
 void encore_claim_free (EncoreClaim *self);
+
+/* encore_cache_scratch: an empty 0700 directory for work that belongs to no song: a search, a live
+ * stream.  Its name begins with WHAT (a letter or more).  It goes away with the scratch, or, when
+ * the process is killed, at the next open or audit; not while the process lives.  Errors: STORE,
+ * NO_SPACE. */
+typedef struct EncoreScratch EncoreScratch;
+EncoreScratch *encore_cache_scratch (EncoreCache *self, const char *what, GError **error);
+const char *encore_scratch_get_dir (EncoreScratch *self);
+void encore_scratch_free (EncoreScratch *self);
 
 /* encore_cache_room_for: is there room for BYTES more?  Evicts if need be.  Errors: NO_SPACE. */
 gboolean encore_cache_room_for (EncoreCache *self, gint64 bytes, GError **error);
@@ -210,6 +219,7 @@ gboolean encore_cache_verify (EncoreCache *self, const char *id, gboolean dry, G
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreCache, encore_cache_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreHandle, encore_handle_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreClaim, encore_claim_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreScratch, encore_scratch_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreLease, encore_cache_unprotect)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreEntryInfo, encore_entry_info_free)
 
