@@ -402,6 +402,29 @@ test_full_disk (gconstpointer data)
   fixture_remove (dir);
 }
 
+/* A total that cannot be read is no empty cache. */
+static void
+test_total_lost (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  g_autoptr (GError) error = NULL;
+  EncoreCache *cache = fixture_open (dir, 0);
+  EncoreCacheStats stats;
+
+  fixture_publish (cache, "aaaaaaaaaaA", "First", 10);
+  fixture_publish (cache, "bbbbbbbbbbA", "Second", 10);
+  fixture_sql (dir, "DELETE FROM total WHERE k IN ('entries', 'bytes')");
+  const GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_FATAL_MASK); /* it warns */
+  encore_cache_stats (cache, &stats);
+  g_assert_cmpint (stats.entries, ==, 2);
+  g_assert_cmpint (stats.bytes, >, 0);
+  g_assert_cmpint (encore_cache_evict (cache, 0, NULL, NULL, &error), ==, 2);
+  g_assert_no_error (error);
+  g_log_set_always_fatal (fatal);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -417,5 +440,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/limits/full-disk-and-reserve", use_full_disk, test_full_disk);
   g_test_add_data_func ("/limits/full-disk-of-others", use_hopeless_disk, test_full_disk);
   g_test_add_data_func ("/limits/full-disk-at-open", open_on_full_disk, test_full_disk);
+  g_test_add_func ("/limits/a-lost-total-is-no-empty-cache", test_total_lost);
   return g_test_run ();
 }

@@ -254,6 +254,17 @@ sql "UPDATE entry SET state = 3 WHERE id = 'dQw4w9WgXcQ'; UPDATE entry SET opus_
 cache verify >"$dir/out"; [ $? = 1 ] && grep -q '^removed dQw4w9WgXcQ .*its tags name another song' "$dir/out"; ok $? "verify finds another song's file"
 cache import "$dir/songs" >"$dir/out"
 "$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "after all this the cache is clean"
+# -- what repair puts right in the database is found, and told
+sql "UPDATE total SET v = v + 2 WHERE k = 'entries'"
+cache repair --dry-run >"$dir/out"
+[ $? = 1 ] && grep -q '^the sums of the database are not those of its songs$' "$dir/out"; ok $? "repair --dry-run finds wrong sums"
+cache repair >"$dir/out"
+[ $? = 1 ] && grep -q '^the sums .*: corrected$' "$dir/out"; ok $? "repair corrects them, tells it and exits with 1"
+cache repair >"$dir/out"; ok $? "and is clean then"
+head -c 3000 /dev/urandom | dd of="$dir/cache/encore.db" bs=1 seek=100 conv=notrunc status=none
+cache repair >"$dir/out"
+[ $? = 1 ] && grep -q '^the database was damaged: it was made again' "$dir/out"; ok $? "a damaged database is told, and exits with 1"
+cache repair >"$dir/out"; ok $? "and clean then"
 
 # -- export
 title () { sql "UPDATE entry SET title = $1 WHERE id = '$2'"; }

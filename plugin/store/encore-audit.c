@@ -410,12 +410,21 @@ check_shard (Audit *audit, GError **error)
 
 /* ---- all of it */
 
+/* In one statement, so that what others do meanwhile cannot come between. */
+static const char TOTALS_AGREE[] =
+    "SELECT (SELECT v FROM total WHERE k = 'entries') = count (*)"
+    " AND (SELECT v FROM total WHERE k = 'bytes') = coalesce (sum (src_size + opus_size), 0)"
+    " FROM entry WHERE state = 1";
+
 /* The triggers keep the totals; a database that was repaired by hand may have others. */
 static gboolean
 recount (const EncoreWork *work, GError **error)
 {
   EncoreDb *db = work->cache->db;
 
+  g_mutex_lock (&db->read_mutex);
+  work->audit->totals_wrong = encore_db_number (db->reader, TOTALS_AGREE, 0) == 0;
+  g_mutex_unlock (&db->read_mutex);
   if (work->dry)
     return TRUE;
   return encore_db_begin (db, error) &&
@@ -456,6 +465,7 @@ encore_cache_audit (EncoreCache *self, gboolean dry, EncoreAudit *out, EncoreDec
   const EncoreWork work = {self, dry, out, func, data};
 
   memset (out, 0, sizeof *out);
+  out->remade = self->db->remade;
   if (self->options.read_only && !dry) {
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
                          "the cache is open for reading only");

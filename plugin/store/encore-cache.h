@@ -205,6 +205,8 @@ typedef struct {
   gint64 stale_tmp, tmp_bytes;       /* leftovers of dead processes */
   gint64 skipped;                    /* locked by somebody: alive */
   gint64 failed;                     /* could not be read, removed or written: told and left */
+  gboolean totals_wrong;             /* the sums of the database were not those of its rows */
+  gboolean remade;                   /* the database was damaged when it was opened */
 } EncoreAudit;
 /* encore_cache_audit: rows and files made to agree.  @dry: only tell. */
 gboolean encore_cache_audit (EncoreCache *self, gboolean dry, EncoreAudit *out,

@@ -231,6 +231,20 @@ encore_db_connect (const char *path, GError **error)
 }
 
 gint64
+encore_db_total (sqlite3 *db, const char *sql, const char *recount)
+{
+  const gint64 total = encore_db_number (db, sql, -1);
+
+  if (total >= 0)
+    return total;
+  g_warning (
+      "store: a total cannot be read (%s) and is counted anew: encore.db is damaged, and made "
+      "again when nobody else uses the cache",
+      sqlite3_errmsg (db));
+  return encore_db_number (db, recount, 0);
+}
+
+gint64
 encore_db_number (sqlite3 *db, const char *sql, gint64 missing)
 {
   g_autoptr (EncoreStmt) stmt = encore_db_prepare (db, NULL, sql, "");
@@ -284,21 +298,38 @@ choose_check (const char *path)
   return CHECK_NOTHING;
 }
 
-/* The damaged database is kept for whoever wants to look into it; only the last one. */
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* All but the newest; their names end with their time. */
+static void
+remove_asides (const char *dir, guint keep)
+{
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GDir) entries = g_dir_open (dir, 0, NULL);
+  const char *name;
+
+  while (entries != NULL && (name = g_dir_read_name (entries)) != NULL)
+    if (g_str_has_prefix (name, "encore.db.corrupt-"))
+      g_ptr_array_add (paths, g_build_filename (dir, name, NULL));
+  g_ptr_array_sort (paths, compare_names);
+  for (guint i = 0; i + keep < paths->len; i++)
+    unlink (paths->pdata[i]);
+}
+
+/* The damaged database is kept for whoever wants to look into it, and the one before it, which may
+ * be the better one. */
 static gboolean
 set_aside (const char *dir, const char *path, const char *why, GError **error)
 {
   g_autofree char *aside =
       g_strdup_printf ("%s.corrupt-%" G_GINT64_FORMAT, path, g_get_real_time () / G_USEC_PER_SEC);
   static const char *const siblings[] = {"-wal", "-shm", "-journal", SUSPECT};
-  g_autoptr (GDir) entries = g_dir_open (dir, 0, NULL);
-  const char *name;
 
-  while (entries != NULL && (name = g_dir_read_name (entries)) != NULL) {
-    g_autofree char *old = g_build_filename (dir, name, NULL);
-    if (g_str_has_prefix (name, "encore.db.corrupt-"))
-      unlink (old);
-  }
+  remove_asides (dir, 1);
   if (rename (path, aside) < 0) {
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE,
                  "encore.db is damaged and cannot be set aside: %s", g_strerror (errno));
@@ -347,8 +378,13 @@ open_or_renew (EncoreDb *self, const EncoreDbOptions *o, const char *path, GErro
   self->writer = open_connection (path, FALSE, o->small_blocks, &code, &local);
   if (check != CHECK_NOTHING || (o->alone && self->writer == NULL))
     finding = look_into (self->writer, path, check, code);
-  if (o->renew && self->writer != NULL)
+  if (o->renew && self->writer != NULL) {
+    if (encore_schema_is_newer (self->writer)) {
+      encore_schema_check (self->writer, error);
+      return FALSE;
+    }
     finding = FOUND_DAMAGED;
+  }
   if (self->writer != NULL && finding == FOUND_SOUND)
     return TRUE;
   g_autofree char *why = g_strdup (self->writer != NULL ? sqlite3_errmsg (self->writer) : "");
@@ -357,6 +393,7 @@ open_or_renew (EncoreDb *self, const EncoreDbOptions *o, const char *path, GErro
   if (finding == FOUND_DAMAGED) {
     if (!set_aside (o->dir, path, o->renew ? "is renewed as was asked" : "is damaged", error))
       return FALSE;
+    self->remade = !o->renew;
     self->writer = open_connection (path, FALSE, o->small_blocks, &code, error);
     return self->writer != NULL;
   }
@@ -401,12 +438,18 @@ check_file (const char *path, gboolean read_only, GError **error)
 EncoreDb *
 encore_db_open (const EncoreDbOptions *o, GError **error)
 {
+  static const char *const siblings[] = {"-wal", "-shm", "-journal"};
   g_autofree char *path = g_build_filename (o->dir, "encore.db", NULL);
   g_autoptr (EncoreDb) self = g_new0 (EncoreDb, 1);
   int code;
 
   g_mutex_init (&self->write_mutex);
   g_mutex_init (&self->read_mutex);
+  for (guint i = 0; i < G_N_ELEMENTS (siblings); i++) {
+    g_autofree char *sibling = g_strconcat (path, siblings[i], NULL);
+    if (!check_file (sibling, FALSE, error))
+      return NULL;
+  }
   if (!check_file (path, o->read_only, error) ||
       (!o->read_only && !open_writer (self, o, path, error)))
     return NULL;

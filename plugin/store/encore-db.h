@@ -24,6 +24,7 @@ typedef struct {
   sqlite3 *writer, *reader;
   GMutex write_mutex, read_mutex;
   sqlite3_stmt *lookup; /* reader's, prepared once: the hit path */
+  gboolean remade;      /* it was damaged when it was opened, and is another now */
 } EncoreDb;
 
 /* Puts what is known of the files into a database that is made new, within the transaction that
@@ -53,6 +54,9 @@ void encore_db_close (EncoreDb *self);
 sqlite3 *encore_db_connect (const char *path, GError **error);
 /* encore_db_number: first column of the first row; MISSING without one. */
 gint64 encore_db_number (sqlite3 *db, const char *sql, gint64 missing);
+/* encore_db_total: what SQL reads of the table of totals; where that is damaged, which others who
+ * use the cache keep from being mended, what RECOUNT finds, with a warning. */
+gint64 encore_db_total (sqlite3 *db, const char *sql, const char *recount);
 /* encore_db_is_sound: PRAGMA quick_check, or with THOROUGH integrity_check, says ok.  *PROVEN
  * (out): if not, the bytes are wrong, not the disk. */
 gboolean encore_db_is_sound (sqlite3 *db, gboolean thorough, gboolean *proven);

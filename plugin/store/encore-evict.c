@@ -43,14 +43,10 @@ encore_evict_prio_sql (const EncoreCache *self)
 static gint64
 total_bytes (EncoreCache *self)
 {
-  gint64 bytes = 0;
-
   g_mutex_lock (&self->db->read_mutex);
-  sqlite3_stmt *stmt =
-      encore_db_prepare (self->db->reader, NULL, "SELECT v FROM total WHERE k = 'bytes'", "");
-  if (stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW)
-    bytes = sqlite3_column_int64 (stmt, 0);
-  sqlite3_finalize (stmt);
+  const gint64 bytes =
+      encore_db_total (self->db->reader, "SELECT v FROM total WHERE k = 'bytes'",
+                       "SELECT sum (src_size + opus_size) FROM entry WHERE state = 1");
   g_mutex_unlock (&self->db->read_mutex);
   return bytes;
 }

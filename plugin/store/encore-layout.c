@@ -22,6 +22,8 @@
 #define RESERVE_BYTES (2 * 1024 * 1024)
 #define SMALLEST_RESERVE_BYTES (256 * 1024) /* some transactions fit */
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define FILE_FLAGS \
+  (O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) /* a FIFO keeps nobody waiting */
 
 static const char *const KINDS[ENCORE_N_KINDS] = {"opus", "audio"};
 
@@ -139,15 +141,19 @@ make_kinds (EncoreLayout *self, gboolean *made, GError **error)
 static gboolean
 make_file (EncoreLayout *self, const char *name, const char *content, GError **error)
 {
-  const int fd = openat (self->dirfd, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  struct stat st;
+  const int fd = openat (self->dirfd, name, FILE_FLAGS, 0600);
+  struct stat st = {0};
 
   if (fd < 0)
-    return errno == ELOOP ? refuse (error, name, "is a symbolic link")
-                          : fail (error, "cannot make", name);
+    return errno == ELOOP                      ? refuse (error, name, "is a symbolic link")
+           : errno == ENXIO || errno == EISDIR ? refuse (error, name, "is no file")
+                                               : fail (error, "cannot make", name);
   const gssize len = strlen (content);
-  gboolean ok = fstat (fd, &st) == 0 && (st.st_size > 0 || write (fd, content, len) == len);
-  if (!ok)
+  gboolean ok = fstat (fd, &st) == 0 && S_ISREG (st.st_mode) &&
+                (st.st_size > 0 || write (fd, content, len) == len);
+  if (!ok && !S_ISREG (st.st_mode))
+    refuse (error, name, "is no file");
+  else if (!ok)
     fail (error, "cannot write", name);
   close (fd);
   return ok;
@@ -161,7 +167,7 @@ encore_layout_keep_reserve (const EncoreLayout *self)
   if (fstatat (self->dirfd, RESERVE, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode) &&
       st.st_size == RESERVE_BYTES)
     return;
-  const int fd = openat (self->dirfd, RESERVE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int fd = openat (self->dirfd, RESERVE, FILE_FLAGS, 0600);
   off_t bytes = RESERVE_BYTES;
   if (fd < 0)
     return;
@@ -189,6 +195,29 @@ static gboolean
 is_folding (const EncoreLayout *self)
 {
   return faccessat (self->dirfd, "cachedir.tag", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Who only reads makes nothing, but is not led elsewhere either. */
+static gboolean
+check_kinds (EncoreLayout *self, GError **error)
+{
+  for (int kind = 0; kind < ENCORE_N_KINDS; kind++) {
+    struct stat st;
+    const int fd = openat (self->dirfd, KINDS[kind], DIR_FLAGS);
+    gboolean ok = fd >= 0 || errno == ENOENT ||
+                  refuse (error, KINDS[kind], "is a symbolic link or no directory");
+    for (guint shard = 0; ok && fd >= 0 && shard < ENCORE_LAYOUT_SHARDS; shard++) {
+      char name[3];
+      g_snprintf (name, sizeof name, "%02x", shard);
+      if (fstatat (fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        ok = check_ours (&st, name, error);
+    }
+    if (fd >= 0)
+      close (fd);
+    if (!ok)
+      return FALSE;
+  }
+  return TRUE;
 }
 
 static gboolean
@@ -225,7 +254,7 @@ encore_layout_open (const char *dir, gboolean read_only, GError **error)
   resolve_links (self);
   if (fstatvfs (self->dirfd, &vfs) == 0)
     self->block_bytes = vfs.f_bsize;
-  if (!read_only && !make_all (self, made, error)) {
+  if (read_only ? !check_kinds (self, error) : !make_all (self, made, error)) {
     g_prefix_error (error, "in the cache directory %s: ", self->dir);
     return NULL;
   }
@@ -442,6 +471,8 @@ encore_layout_quarantine (const EncoreLayout *self, const char *id)
 
   if (shard >= 0 && fd >= 0 && linkat (shard, name, fd, kept, 0) == 0)
     g_warning ("store: %s is damaged: kept as " QUARANTINE "/%s", id, kept);
+  else
+    g_warning ("store: %s is damaged, and cannot be kept in " QUARANTINE "/", id);
   if (fd >= 0) {
     keep_last (fd, QUARANTINED);
     close (fd);

@@ -122,26 +122,23 @@ encore_cache_pin (EncoreCache *self, const char *id, gboolean pinned, GError **e
                         error);
 }
 
-static gint64
-read_number (EncoreCache *self, const char *sql)
-{
-  g_autoptr (EncoreStmt) stmt = encore_db_prepare (self->db->reader, NULL, sql, "");
-
-  return stmt != NULL && sqlite3_step (stmt) == SQLITE_ROW ? sqlite3_column_int64 (stmt, 0) : 0;
-}
-
 void
 encore_cache_stats (EncoreCache *self, EncoreCacheStats *out)
 {
+  sqlite3 *db = self->db->reader;
   GHashTableIter iter;
   gpointer plays;
 
   memset (out, 0, sizeof *out);
   g_mutex_lock (&self->db->read_mutex);
-  out->entries = read_number (self, "SELECT v FROM total WHERE k = 'entries'");
-  out->bytes = read_number (self, "SELECT v FROM total WHERE k = 'bytes'");
-  out->total_plays = read_number (self, "SELECT v FROM total WHERE k = 'plays'");
-  out->pinned = read_number (self, "SELECT count (*) FROM entry WHERE state = 1 AND pinned = 1");
+  out->entries = encore_db_total (db, "SELECT v FROM total WHERE k = 'entries'",
+                                  "SELECT count (*) FROM entry WHERE state = 1");
+  out->bytes = encore_db_total (db, "SELECT v FROM total WHERE k = 'bytes'",
+                                "SELECT sum (src_size + opus_size) FROM entry WHERE state = 1");
+  out->total_plays = encore_db_total (db, "SELECT v FROM total WHERE k = 'plays'",
+                                      "SELECT sum (access_count) FROM entry");
+  out->pinned =
+      encore_db_number (db, "SELECT count (*) FROM entry WHERE state = 1 AND pinned = 1", 0);
   g_mutex_unlock (&self->db->read_mutex);
   out->max_size_bytes = self->options.max_size_bytes;
   out->free_bytes = encore_layout_get_free (self->layout);

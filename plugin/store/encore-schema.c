@@ -229,13 +229,35 @@ judge_words (sqlite3 *db)
   return state;
 }
 
+/* DB can be read wholly, and says nowhere that it is ours. */
+static gboolean
+is_foreign (sqlite3 *db)
+{
+  const gint64 application = encore_db_number (db, "PRAGMA application_id", -1);
+
+  return (application > 0 && application != ENCORE_APPLICATION_ID) ||
+         (application == 0 &&
+          encore_db_number (db, "SELECT count (*) FROM sqlite_schema WHERE name = 'entry'", -1) ==
+              0);
+}
+
+gboolean
+encore_schema_is_newer (sqlite3 *db)
+{
+  return encore_db_number (db, "PRAGMA application_id", -1) == ENCORE_APPLICATION_ID &&
+         encore_db_number (db, "PRAGMA user_version", -1) > ENCORE_SCHEMA_VERSION;
+}
+
 EncoreSchemaState
 encore_schema_judge (sqlite3 *db, gboolean thorough)
 {
   const gint64 version = encore_db_number (db, "PRAGMA user_version", -1);
 
-  if (version == 0) /* new; or not, and its first page is damaged */
-    return judge_number (db, "SELECT count (*) FROM sqlite_schema", 0, -1);
+  if (version == 0) { /* new; or not, and its first page is damaged */
+    const EncoreSchemaState state = judge_number (db, "SELECT count (*) FROM sqlite_schema", 0, -1);
+    return state == ENCORE_SCHEMA_DAMAGED && is_foreign (db) ? ENCORE_SCHEMA_SOUND /* refused */
+                                                             : state;
+  }
   if (version != ENCORE_SCHEMA_VERSION)
     return ENCORE_SCHEMA_SOUND; /* refused or migrated */
   g_autofree char *expected = make_schema_text ();

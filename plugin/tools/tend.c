@@ -37,8 +37,14 @@ tool_repair (const ToolCall *call)
   if (!encore_cache_audit (call->cache, call->dry, &audit, tool_print_decision, NULL, &error))
     return tool_fail (error);
   tool_progress_clear ();
-  const gint64 found =
-      audit.adopted + audit.orphans + audit.dangling + audit.mismatched + audit.stale_tmp;
+  const gint64 found = audit.adopted + audit.orphans + audit.dangling + audit.mismatched +
+                       audit.stale_tmp + audit.totals_wrong + audit.remade;
+  if (audit.remade)
+    printf ("the database was damaged: it was made again from the files, pins and plays from the "
+            "copy, if there was one\n");
+  if (audit.totals_wrong)
+    printf ("the sums of the database are not those of its songs%s\n",
+            call->dry ? "" : ": corrected");
   printf ("%" G_GINT64_FORMAT " songs checked, %" G_GINT64_FORMAT " things %s, %" G_GINT64_FORMAT
           " bytes freed\n",
           audit.checked, found, call->dry ? "to put right" : "put right",
