@@ -139,6 +139,33 @@ import --delete "$dir/few"
 ok $? "all imported: exit status 0, the directory is empty"
 import "$dir/few"; ok $? "an empty directory: exit status 0"
 
+# -- what is in the cache is what --delete relies on
+mkdir "$dir/again"
+cached=$(find "$dir/cache/opus" -name 'tuneAAAAAAA.opus')
+song "$dir/again/c_tuneAAAAAAA.webm" 4 300 -c:a libopus
+printf 'damaged' | dd of="$cached" bs=1 seek=20000 conv=notrunc status=none
+import --delete "$dir/again"
+[ $? = 0 ] && grep -q '^imported  *tuneAAAAAAA' "$dir/out" && [ -z "$(ls "$dir/again")" ] &&
+  [ "$(find "$dir/cache/quarantine" -name '*tuneAAAAAAA.opus' | wc -l)" = 1 ]
+ok $? "the cached song is damaged: the file takes its place before it is deleted"
+"$tool" --dir "$dir/cache" verify --full tuneAAAAAAA >"$dir/out" 2>"$dir/err"; ok $? "and is whole in the cache"
+song "$dir/again/d_tuneAAAAAAA.webm" 9 300 -c:a libopus
+song "$dir/again/e_tuneAAAAAAA.webm" 3 300 -c:a libopus
+import --delete "$dir/again"
+[ "$(ls "$dir/again")" = d_tuneAAAAAAA.webm ] && grep -q '9.0 s, longer than the one in the cache: kept' "$dir/out"
+ok $? "a file that is longer than the cached song stays"
+if [ -n "${SANITIZERS:-}" ] || ! command -v strace >/dev/null; then
+  skip "no strace, or a sanitizer" "a file that cannot be read stays"
+else
+  rm "$dir"/again/*
+  song "$dir/again/f_tuneAAAAAAA.webm" 3 300 -c:a libopus
+  (cd "$dir/again" && strace -f -qq -o "$dir/trace" -P f_tuneAAAAAAA.webm -e trace=openat -e inject=openat:error=EACCES \
+    "$tool" --dir "$dir/cache" import --delete "$dir/again" >"$dir/out" 2>"$dir/err")
+  [ $? = 0 ] && grep -q INJECTED "$dir/trace" && [ -e "$dir/again/f_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be read: Permission denied$' "$dir/out"
+  ok $? "a file that cannot be read stays"
+fi
+files_agree; ok $? "rows and files agree"
+
 # -- what cannot be
 import "$dir/missing"
 [ $? = 2 ] && grep -q 'cannot be opened' "$dir/err"; ok $? "a missing directory: exit status 2"

@@ -254,6 +254,19 @@ sql "UPDATE entry SET state = 3 WHERE id = 'dQw4w9WgXcQ'; UPDATE entry SET opus_
 cache verify >"$dir/out"; [ $? = 1 ] && grep -q '^removed dQw4w9WgXcQ .*its tags name another song' "$dir/out"; ok $? "verify finds another song's file"
 cache import "$dir/songs" >"$dir/out"
 "$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "after all this the cache is clean"
+# -- who cannot be told
+for verb in stats 'stats --json' list 'list --json' 'info dQw4w9WgXcQ' 'find a' verify 'verify --json' config repair; do
+  # shellcheck disable=SC2086 # words
+  "$tool" --dir "$dir/cache" $verb >/dev/full 2>"$dir/err"
+  [ $? = 2 ] && grep -q 'standard output cannot be written: No space left on device' "$dir/err" || echo "# $verb: $(cat "$dir/err")"
+done >"$dir/out"
+[ ! -s "$dir/out" ]; ok $? "a standard output that cannot be written: exit status 2, in words"
+for verb in verify 'pin tuneAAAAAAA' 'unpin tuneAAAAAAA' 'evict --to 0'; do
+  # shellcheck disable=SC2086 # words
+  "$tool" --dir "$dir/mistyped" $verb >"$dir/out" 2>"$dir/err"
+  [ $? = 2 ] && grep -q 'mistyped is no cache' "$dir/err" && [ ! -e "$dir/mistyped" ] || echo "$verb"
+done >"$dir/made"
+[ ! -s "$dir/made" ]; ok $? "a mistyped directory is not made a cache $(tr '\n' ' ' <"$dir/made")"
 # -- what repair puts right in the database is found, and told
 sql "UPDATE total SET v = v + 2 WHERE k = 'entries'"
 cache repair --dry-run >"$dir/out"

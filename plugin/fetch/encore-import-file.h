@@ -25,6 +25,7 @@ typedef struct {
   gint64 frames;
   char *flaw; /* (nullable): why it cannot be taken */
   EncoreImportVerdict flaw_verdict;
+  gboolean keep; /* whatever --delete says: perhaps it is better than what the cache has */
 } EncoreImportFile;
 
 EncoreImportFile *encore_import_file_new (const char *name, const struct stat *st);

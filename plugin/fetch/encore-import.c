@@ -21,6 +21,7 @@
 #include "fetch/encore-import-file.h"
 #include "fetch/encore-normalise.h"
 
+#define LONGER_PERCENT 2
 #define OPUS_NAME "song.opus"
 #define LEFTOVER_WHY "of a download that did not end"
 
@@ -145,11 +146,13 @@ is_stopped (Import *self)
   return stopped;
 }
 
-/* What became of a file that is or is not wanted any more. */
+/* What became of a file that is or is not wanted any more.  What could not be judged stays. */
 static gboolean
 delete_file (Import *self, const File *file)
 {
-  if (!self->options->remove || self->options->dry ||
+  const gboolean judged = file->flaw == NULL || file->flaw_verdict != ENCORE_IMPORT_FAILED;
+
+  if (!self->options->remove || self->options->dry || !judged || file->keep ||
       !encore_import_file_delete (file, self->dirfd))
     return FALSE;
   g_mutex_lock (&self->mutex);
@@ -483,6 +486,9 @@ tell_not_taken (Import *self, const File *file, const File *taken, gboolean in_c
   } else if (file->flaw != NULL) {
     verdict = file->flaw_verdict;
     why = file->flaw;
+  } else if (file->keep) {
+    why = lengths = g_strdup_printf ("%.1f s, longer than the one in the cache: kept",
+                                     (double) file->frames / ENCORE_OPUS_RATE_HZ);
   } else if (taken != NULL) {
     why = lengths = g_strdup_printf ("%.1f s, the one taken has %.1f s",
                                      (double) file->frames / ENCORE_OPUS_RATE_HZ,
@@ -549,6 +555,34 @@ take_and_tell (Import *self, const Group *group)
   tell_group (self, group, in_cache ? taken : NULL, in_cache);
 }
 
+/* Before files are deleted for it the cached song must be what it was, byte for byte; a damaged one
+ * goes, and is taken anew.  Each file is judged, and one that has more music than the cache stays.
+ * @hit: (transfer full).  Returns: (transfer full) (nullable). */
+static EncoreHandle *
+vouch (Import *self, const Group *group, EncoreHandle *hit)
+{
+  g_autoptr (GError) error = NULL;
+
+  encore_handle_free (hit);
+  if (!encore_cache_verify (self->cache, group->stem, FALSE, &error) &&
+      !g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT) &&
+      !g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND))
+    for (guint i = 0; i < group->files->len; i++)
+      encore_import_file_set_flaw (group->files->pdata[i], ENCORE_IMPORT_FAILED,
+                                   "the cached song cannot be verified: %s", error->message);
+  hit = look_up (self, group->stem);
+  if (hit == NULL)
+    return NULL;
+  choose (self, group);
+  const gint64 cached_ms = encore_handle_get_info (hit)->duration_ms;
+  for (guint i = 0; i < group->files->len; i++) {
+    File *file = group->files->pdata[i];
+    const gint64 has_ms = file->frames * 1000 / ENCORE_OPUS_RATE_HZ;
+    file->keep = file->whole && has_ms * 100 > cached_ms * (100 + LONGER_PERCENT);
+  }
+  return hit;
+}
+
 static void
 settle (gpointer data, gpointer user_data)
 {
@@ -561,6 +595,8 @@ settle (gpointer data, gpointer user_data)
     tell_without_id (self, group->files->pdata[0]);
   } else {
     g_autoptr (EncoreHandle) hit = look_up (self, group->stem);
+    if (hit != NULL && self->options->remove && !self->options->dry)
+      hit = vouch (self, group, hit);
     if (hit != NULL)
       tell_group (self, group, NULL, TRUE);
     else if (!is_stopped (self))

@@ -3,6 +3,7 @@
  * Exit status: 0 clean, 1 found something (repaired, not there, not imported), 2 could not. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -240,6 +241,15 @@ tell_progress (guint done, guint total, gpointer data)
   tool_progress ("directories", done, total);
 }
 
+/* A mistyped --dir is not to be filled with directories. */
+static gboolean
+is_cache (const char *dir)
+{
+  g_autofree char *path = g_build_filename (dir, "encore.db", NULL);
+
+  return g_file_test (path, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK);
+}
+
 static int
 run_verb (const Verb *verb, Line *line)
 {
@@ -264,6 +274,11 @@ run_verb (const Verb *verb, Line *line)
     line->call.cancellable = tool_catch_signals ();
   if (verb->access == ACCESS_NONE || (needs_none && !g_file_test (line->dir, G_FILE_TEST_EXISTS)))
     return verb->run (&line->call);
+  if ((verb->access == ACCESS_WRITE || verb->access == ACCESS_WRITE_UNLESS_DRY) &&
+      verb->run != tool_fetch && !is_cache (line->dir)) {
+    fprintf (stderr, "encore-cache: %s is no cache: there is no encore.db\n", line->dir);
+    return EXIT_FAILED;
+  }
   line->call.cache = cache = encore_cache_open (&options, &error);
   return cache != NULL ? verb->run (&line->call) : tool_fail (error) | EXIT_FAILED;
 }
@@ -361,5 +376,9 @@ main (int argc, char **argv)
   line.call.config = line.values;
   const int status = run_line (&line, argc, argv);
   line_clear (&line);
-  return status;
+  /* on a full disk what was said is not there; a reader who left has read what he wanted */
+  if ((fflush (stdout) == 0 && !ferror (stdout)) || errno == EPIPE)
+    return status;
+  fprintf (stderr, "encore-cache: standard output cannot be written: %s\n", g_strerror (errno));
+  return EXIT_FAILED;
 }

@@ -18,6 +18,7 @@ typedef struct {
   gint64 checked, damaged, kept; /* kept: damaged, but in use or not to be removed */
   JsonBuilder *json;             /* (nullable) */
   gboolean failed;
+  gboolean gone; /* there was no file to look into */
 } Verify;
 
 /* ---- one file */
@@ -55,7 +56,7 @@ check_structure (int fd, const EncoreEntryInfo *info, GError **error)
 
 /* Errors: CORRUPT when it is proven; NOT_FOUND: it went away meanwhile; else nothing is known. */
 static gboolean
-check (const Verify *self, const EncoreEntryInfo *info, GError **error)
+check (Verify *self, const EncoreEntryInfo *info, GError **error)
 {
   g_autoptr (GError) local = NULL;
   g_autoptr (EncoreHandle) handle = encore_cache_get (self->call->cache, info->id, FALSE, &local);
@@ -65,6 +66,7 @@ check (const Verify *self, const EncoreEntryInfo *info, GError **error)
     const EncoreEntryInfo *now = encore_handle_get_info (handle);
     return check_structure (fd, now, error) && (!self->call->full || check_sum (fd, now, error));
   }
+  self->gone = TRUE;
   g_autoptr (EncoreEntryInfo) row = NULL;
   if (g_error_matches (local, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND) &&
       encore_cache_info (self->call->cache, info->id, &row, NULL))
@@ -96,32 +98,54 @@ tell (Verify *self, const EncoreEntryInfo *info, gboolean removed, const char *r
   json_builder_end_object (self->json);
 }
 
+/* The store looks for itself, under the song's lock, and keeps the file in quarantine/.  Returns:
+ * FALSE if nothing is wrong: it was being evicted or fetched when we looked. */
+static gboolean
+judge_again (Verify *self, const EncoreEntryInfo *info, gboolean *removed, char **reason)
+{
+  g_autoptr (GError) error = NULL;
+
+  *removed = FALSE;
+  if (self->call->dry && !self->gone)
+    return TRUE;
+  const gboolean whole = encore_cache_verify (self->call->cache, info->id, self->call->dry, &error);
+  if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND) ||
+      (self->gone && (whole || g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_BUSY))))
+    return FALSE;
+  if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT))
+    *removed = !self->call->dry;
+  else if (!whole)
+    *reason = g_strdup (error->message);
+  return TRUE;
+}
+
 static gboolean
 verify_song (const EncoreEntryInfo *info, gpointer data)
 {
   Verify *self = data;
-  g_autoptr (GError) error = NULL, busy = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *why_kept = NULL;
+  gboolean removed;
 
+  self->gone = FALSE;
   if (check (self, info, &error) || g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND)) {
     self->checked += error == NULL;
     return TRUE;
   }
-  self->checked++;
   if (!g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT)) {
     g_prefix_error (&error, "%s: ", info->id);
     tool_fail (error);
     self->failed = TRUE;
+    self->checked++;
     return TRUE;
   }
+  if (!judge_again (self, info, &removed, &why_kept))
+    return TRUE;
+  self->checked++;
   self->damaged++;
-  /* the store looks for itself, and then keeps the file in quarantine/ */
-  const gboolean removed = !self->call->dry &&
-                           !encore_cache_verify (self->call->cache, info->id, FALSE, &busy) &&
-                           g_error_matches (busy, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
   self->kept += !removed && !self->call->dry;
-  g_autofree char *reason = busy != NULL && !removed
-                                ? g_strdup_printf ("%s; %s", error->message, busy->message)
-                                : g_strdup (error->message);
+  g_autofree char *reason = why_kept != NULL ? g_strdup_printf ("%s; %s", error->message, why_kept)
+                                             : g_strdup (error->message);
   tell (self, info, removed, reason);
   return TRUE;
 }
