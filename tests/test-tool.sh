@@ -267,6 +267,12 @@ for verb in verify 'pin tuneAAAAAAA' 'unpin tuneAAAAAAA' 'evict --to 0'; do
   [ $? = 2 ] && grep -q 'mistyped is no cache' "$dir/err" && [ ! -e "$dir/mistyped" ] || echo "$verb"
 done >"$dir/made"
 [ ! -s "$dir/made" ]; ok $? "a mistyped directory is not made a cache $(tr '\n' ' ' <"$dir/made")"
+# -- a database that was lost with its copy: verify --full gives the rows their checksums again
+rm -f "$dir"/cache/encore.db*
+cache rebuild >"$dir/out"
+[ "$(sql "SELECT count(*) FROM entry WHERE state = 1 AND sha256 = ''")" = 3 ] && cache verify --full >"$dir/out" &&
+  [ "$(sql "SELECT count(*) FROM entry WHERE state = 1 AND length(sha256) = 64")" = 3 ]
+ok $? "verify --full gives rows that were made again their checksums"
 # -- what repair puts right in the database is found, and told
 sql "UPDATE total SET v = v + 2 WHERE k = 'entries'"
 cache repair --dry-run >"$dir/out"

@@ -64,7 +64,12 @@ check (Verify *self, const EncoreEntryInfo *info, GError **error)
   if (handle != NULL) {
     const int fd = encore_handle_get_fd (handle);
     const EncoreEntryInfo *now = encore_handle_get_info (handle);
-    return check_structure (fd, now, error) && (!self->call->full || check_sum (fd, now, error));
+    if (!check_structure (fd, now, error) || (self->call->full && !check_sum (fd, now, error)))
+      return FALSE;
+    /* a row that was made again from the file has no checksum: it gets one */
+    if (self->call->full && !self->call->dry && *now->sha256 == '\0')
+      encore_cache_verify (self->call->cache, now->id, FALSE, NULL);
+    return TRUE;
   }
   self->gone = TRUE;
   g_autoptr (EncoreEntryInfo) row = NULL;
