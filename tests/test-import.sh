@@ -163,6 +163,10 @@ else
     "$tool" --dir "$dir/cache" import --delete "$dir/again" >"$dir/out" 2>"$dir/err")
   [ $? = 0 ] && grep -q INJECTED "$dir/trace" && [ -e "$dir/again/f_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be read: Permission denied$' "$dir/out"
   ok $? "a file that cannot be read stays"
+  strace -f -qq -o "$dir/trace" -P "$dir/again/f_tuneAAAAAAA.webm" -e trace=read,pread64,preadv -e inject=read,pread64,preadv:error=EIO \
+    "$tool" --dir "$dir/cache" import --delete "$dir/again" >"$dir/out" 2>"$dir/err"
+  [ $? = 0 ] && grep -q INJECTED "$dir/trace" && [ -e "$dir/again/f_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be read: Input/output error$' "$dir/out"
+  ok $? "a file on a failing disk is not called broken, and stays"
 fi
 files_agree; ok $? "rows and files agree"
 

@@ -73,6 +73,7 @@ ok $? "list by title and by size"
 sql "UPDATE entry SET access_count = 9, last_access = 5 WHERE id = 'tuneAAAAAAA'"
 [ "$(cache list --sort plays --limit 1 | awk '{ print $1 }')" = tuneAAAAAAA ] && [ "$(cache list | tail -1 | awk '{ print $1 }')" = tuneAAAAAAA ]
 ok $? "list by plays and, as always, by the last play; --limit"
+cache list --limit 0 >"$dir/out"; [ $? = 2 ] && grep -q "limit: '0' is not from 1 to" "$dir/err" && [ ! -s "$dir/out" ]; ok $? "--limit 0 is refused in words"
 cache list --sort colour; [ $? = 2 ] && grep -q 'one of recent, plays, size, title' "$dir/err"; ok $? "another order is refused in words"
 [ "$(cache list --json --sort title | json '[(x["id"], x["title"], x["artist"], x["duration_ms"] // 1000, x["pinned"]) for x in d][:2]')" = "[('-bcdefghijA', 'Alpha', 'The Artist', 4, False), ('dQw4w9WgXcQ', 'beta', 'The Artist', 2, False)]" ]
 ok $? "list --json"
@@ -157,7 +158,8 @@ sql "UPDATE entry SET sha256 = '$sum' WHERE id IN ('dQw4w9WgXcQ', 'tuneAAAAAAA')
 cache verify --full dQw4w9WgXcQ >"$dir/out" && grep -q '^1 songs checked' "$dir/out"; ok $? "verify of one song"
 cache verify missingAAAA >"$dir/out"; [ $? = 1 ]; ok $? "verify of a missing song: exit status 1"
 cat >"$dir/lease.py" <<'PY'
-"""Holds the play lease of ID in the file LOCKS until standard input ends (encore-lock.c)."""
+"""Holds the play lease (or with a third argument the lock) of ID in the file LOCKS until standard
+input ends (encore-lock.c)."""
 import fcntl, struct, sys
 h = 0xcbf29ce484222325
 for b in sys.argv[2].encode():
@@ -166,8 +168,9 @@ for m in (0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53):
     h = (h ^ h >> 33) * m % 2**64
 h ^= h >> 33
 f = open(sys.argv[1], 'r+b')
-F_OFD_SETLK, start = 37, (h & 0x1fffffffffffffff) << 1 | 1
-fcntl.fcntl(f, F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, start, 1, 0))
+lock = len(sys.argv) > 3
+F_OFD_SETLK, start = 37, (h & 0x1fffffffffffffff) << 1 | (not lock)
+fcntl.fcntl(f, F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK if lock else fcntl.F_RDLCK, 0, start, 1, 0))
 print('held', flush=True)
 sys.stdin.read()
 PY
@@ -186,6 +189,17 @@ ok $? "evict keeps what is pinned or playing: exit status 2"
 exec 7>&-
 wait $!
 cache verify --full >"$dir/out"; ok $? "and what is left is whole"
+# as another process leaves it while it removes a song: the lock is held, the file is gone
+/usr/bin/python3 "$dir/lease.py" "$dir/cache/locks" tuneAAAAAAA lock <"$dir/lease-in" >"$dir/lease-out" &
+exec 7>"$dir/lease-in"
+read -r held <"$dir/lease-out"
+path=$(file_of tuneAAAAAAA)
+mv "$path" "$dir/away"
+cache verify --full >"$dir/out"
+[ $? = 0 ] && [ "$held" = held ] && grep -q "^1 songs checked .* 0 damaged$" "$dir/out"; ok $? "verify: a song that is being removed is no damage"
+mv "$dir/away" "$path"
+exec 7>&-
+wait $!
 
 # -- rebuild
 cache import "$dir/songs" >"$dir/out"
@@ -327,9 +341,14 @@ if command -v strace >/dev/null; then
     "$tool" --dir "$dir/cache" export dQw4w9WgXcQ "$dir/old-fs" >"$dir/out" 2>"$dir/err"
   [ $? = 0 ] && grep -q 'INJECTED.*' "$dir/trace2" && [ "$(find "$dir/old-fs" -type f | wc -l)" = 1 ] && cmp -s "$dir/old-fs"/*dQw4w9WgXcQ* "$(file_of dQw4w9WgXcQ)"
   ok $? "on a file system without nameless files and without RENAME_NOREPLACE"
+  strace -f -qq -o "$dir/trace" -P "$(file_of dQw4w9WgXcQ)" -e inject=pread64:error=EIO \
+    "$tool" --dir "$dir/cache" export --all "$dir/poor-disk" >"$dir/out" 2>"$dir/err"
+  [ $? = 2 ] && grep -q INJECTED "$dir/trace" && grep -q 'dQw4w9WgXcQ cannot be read: Input/output error' "$dir/err" && grep -q '^2 songs exported .* 1 not exported$' "$dir/out" && [ "$(find "$dir/poor-disk" -type f | wc -l)" = 2 ]
+  ok $? "a song that cannot be read is told as such, the others are exported: exit status 2"
   unset ASAN_OPTIONS
 else
   skip "strace is not installed" "on a file system without nameless files"
+  skip "strace is not installed" "a song that cannot be read"
 fi
 rm "$dir/out-dir/_-exec=x [-bcdefghijA].opus"
 cache export --all "$dir/out-dir" >"$dir/out"

@@ -115,6 +115,21 @@ encore_import_file_delete (const EncoreImportFile *self, int dirfd)
          unlinkat (dirfd, self->name, 0) == 0;
 }
 
+/* A disk that fails is no proof of a broken file, whatever the decoder makes of it. */
+static gboolean
+is_readable (EncoreImportFile *self, int fd)
+{
+  g_autofree guint8 *buf = g_malloc (COMPARE_BYTES);
+  gssize n = 1;
+
+  for (gint64 offset = 0; n > 0; offset += n)
+    n = pread (fd, buf, COMPARE_BYTES, offset);
+  if (n < 0)
+    encore_import_file_set_flaw (self, ENCORE_IMPORT_FAILED, "it cannot be read: %s",
+                                 g_strerror (errno));
+  return n == 0;
+}
+
 /* ---- which id */
 
 static void
@@ -132,7 +147,7 @@ probe (EncoreImportFile *self, int dirfd)
     encore_import_file_set_flaw (self, ENCORE_IMPORT_FAILED, "%s", why);
     return;
   }
-  if (!encore_probe_file (fd, &self->probe, &error))
+  if (!encore_probe_file (fd, &self->probe, &error) && is_readable (self, fd))
     encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%s", error->message);
   close (fd);
 }
@@ -167,8 +182,11 @@ encore_import_file_judge (EncoreImportFile *self, int dirfd, GCancellable *cance
   }
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
   const gboolean decodes = encore_decode_check (path, cancellable, &self->frames, &error);
-  close (fd);
   self->whole = decodes && encore_import_is_whole (self->frames, self->probe.announced_ms);
+  const gboolean unreadable = !self->whole && !is_readable (self, fd);
+  close (fd);
+  if (unreadable)
+    return;
   if (decodes && !self->whole)
     encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%.1f s of music, %.1f s announced",
                                  (double) self->frames / ENCORE_OPUS_RATE_HZ,

@@ -529,32 +529,6 @@ look_up (Import *self, const char *stem)
   return hit;
 }
 
-/* The cache has no such song. */
-static void
-take_and_tell (Import *self, const Group *group)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (EncoreHandle) handle = NULL;
-  File *taken = choose (self, group);
-  const gboolean wanted = taken != NULL && !self->options->dry && !is_stopped (self);
-
-  if (wanted)
-    handle = take (self, group, &taken, &error);
-  if (is_stopped (self) && handle == NULL)
-    return;
-  if (error != NULL && ends_all (error)) {
-    stop (self, error);
-    return;
-  }
-  for (guint i = 0; i < group->files->len && error != NULL; i++) {
-    File *file = group->files->pdata[i];
-    if (file->whole)
-      encore_import_file_set_flaw (file, ENCORE_IMPORT_FAILED, "%s", error->message);
-  }
-  const gboolean in_cache = wanted ? handle != NULL : taken != NULL;
-  tell_group (self, group, in_cache ? taken : NULL, in_cache);
-}
-
 /* Before files are deleted for it the cached song must be what it was, byte for byte; a damaged one
  * goes, and is taken anew.  Each file is judged, and one that has more music than the cache stays.
  * @hit: (transfer full).  Returns: (transfer full) (nullable). */
@@ -581,6 +555,34 @@ vouch (Import *self, const Group *group, EncoreHandle *hit)
     file->keep = file->whole && has_ms * 100 > cached_ms * (100 + LONGER_PERCENT);
   }
   return hit;
+}
+
+/* The cache has no such song. */
+static void
+take_and_tell (Import *self, const Group *group)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (EncoreHandle) handle = NULL;
+  File *taken = choose (self, group);
+  const gboolean wanted = taken != NULL && !self->options->dry && !is_stopped (self);
+
+  if (wanted)
+    handle = take (self, group, &taken, &error);
+  if (handle != NULL && taken == NULL && self->options->remove) /* somebody else was faster */
+    handle = vouch (self, group, g_steal_pointer (&handle));
+  if (is_stopped (self) && handle == NULL)
+    return;
+  if (error != NULL && ends_all (error)) {
+    stop (self, error);
+    return;
+  }
+  for (guint i = 0; i < group->files->len && error != NULL; i++) {
+    File *file = group->files->pdata[i];
+    if (file->whole)
+      encore_import_file_set_flaw (file, ENCORE_IMPORT_FAILED, "%s", error->message);
+  }
+  const gboolean in_cache = wanted ? handle != NULL : taken != NULL;
+  tell_group (self, group, in_cache ? taken : NULL, in_cache);
 }
 
 static void

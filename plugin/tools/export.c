@@ -23,6 +23,7 @@ typedef struct {
   const ToolCall *call;
   int dirfd;
   gint64 exported, exported_bytes, unchanged, missed;
+  gint64 unread;   /* of the missed: the cache's file cannot be read */
   gboolean failed; /* nothing more can be written */
 } Export;
 
@@ -62,8 +63,9 @@ file_name (const EncoreEntryInfo *info)
 
 /* ---- bytes */
 
+/* Returns: FALSE with errno; *UNREAD: it was FROM's. */
 static gboolean
-copy_bytes (int from, int to, gint64 bytes)
+copy_bytes (int from, int to, gint64 bytes, gboolean *unread)
 {
   g_autofree char *buf = g_malloc (BUF_BYTES);
   gint64 done = 0;
@@ -75,6 +77,7 @@ copy_bytes (int from, int to, gint64 bytes)
       written += m;
     if (n <= 0 || written < n) {
       errno = n == 0 ? EIO : errno;
+      *unread = n <= 0;
       return FALSE;
     }
     done += n;
@@ -127,9 +130,9 @@ give_name (Export *self, const char *hidden, const char *name)
   return renameat (self->dirfd, hidden, self->dirfd, name);
 }
 
-/* Returns: 0; -1 with errno, EEXIST: something of that name is there. */
+/* Returns: 0; -1 with errno, EEXIST: something of that name is there; *UNREAD: FROM is at fault. */
 static int
-write_file (Export *self, const char *name, int from, gint64 bytes)
+write_file (Export *self, const char *name, int from, gint64 bytes, gboolean *unread)
 {
   g_autofree char *hidden = g_strdup_printf (HIDDEN_NAME, (int) getpid ());
   int fd = openat (self->dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
@@ -140,7 +143,7 @@ write_file (Export *self, const char *name, int from, gint64 bytes)
     fd = openat (self->dirfd, hidden, O_CREAT | O_TRUNC | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
   if (fd < 0)
     return -1;
-  if (copy_bytes (from, fd, bytes)) {
+  if (copy_bytes (from, fd, bytes, unread)) {
     g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
     result = nameless ? linkat (AT_FDCWD, path, self->dirfd, name, AT_SYMLINK_FOLLOW)
                       : give_name (self, hidden, name);
@@ -165,14 +168,20 @@ export_song (const EncoreEntryInfo *info, gpointer data)
   g_autoptr (EncoreHandle) handle = encore_cache_get (self->call->cache, info->id, FALSE, &error);
 
   if (handle == NULL) {
-    tool_fail (error);
+    self->unread += tool_fail (error) == EXIT_FAILED;
     self->missed++;
     return TRUE;
   }
   const int from = encore_handle_get_fd (handle);
   const gint64 bytes = encore_handle_get_info (handle)->opus_bytes;
-  const int result = write_file (self, name, from, bytes) == 0 ? 0 : errno;
-  if (result == 0) {
+  gboolean unread = FALSE;
+  const int result = write_file (self, name, from, bytes, &unread) == 0 ? 0 : errno;
+  if (unread) {
+    self->unread++;
+    self->missed++;
+    tool_progress_clear ();
+    fprintf (stderr, "encore-cache: %s cannot be read: %s\n", info->id, g_strerror (result));
+  } else if (result == 0) {
     self->exported++;
     self->exported_bytes += bytes;
     tool_progress_clear ();
@@ -230,7 +239,7 @@ tool_export (const ToolCall *call)
   printf ("%" G_GINT64_FORMAT " songs exported (%" G_GINT64_FORMAT " bytes), %" G_GINT64_FORMAT
           " were there, %" G_GINT64_FORMAT " not exported\n",
           self.exported, self.exported_bytes, self.unchanged, self.missed);
-  if (self.failed || !synced)
+  if (self.failed || self.unread > 0 || !synced)
     return EXIT_FAILED;
   return MAX (status, self.missed > 0 ? EXIT_FOUND : EXIT_CLEAN);
 }

@@ -65,6 +65,8 @@ static const Verb VERBS[] = {
      OPTION_DRY | OPTION_DELETE | OPTION_JOBS, 1, 1, TRUE},
 };
 
+#define NOT_GIVEN G_MININT /* a number: 0 is one that may be typed */
+
 /* The command line as it came; strings are owned. */
 typedef struct {
   char *dir, *config, *sort, *to;
@@ -105,11 +107,16 @@ check_options (const Verb *verb, const Line *line)
     OptionMask mask;
     const char *name;
   } options[] = {
-      {call->dry, OPTION_DRY, "--dry-run"},        {call->example, OPTION_EXAMPLE, "--example"},
-      {call->remove, OPTION_DELETE, "--delete"},   {call->jobs != 0, OPTION_JOBS, "--jobs"},
-      {call->json, OPTION_JSON, "--json"},         {line->sort != NULL, OPTION_SORT, "--sort"},
-      {call->limit != 0, OPTION_LIMIT, "--limit"}, {call->full, OPTION_FULL, "--full"},
-      {line->to != NULL, OPTION_TO, "--to"},       {call->all, OPTION_ALL, "--all"},
+      {call->dry, OPTION_DRY, "--dry-run"},
+      {call->example, OPTION_EXAMPLE, "--example"},
+      {call->remove, OPTION_DELETE, "--delete"},
+      {call->jobs != NOT_GIVEN, OPTION_JOBS, "--jobs"},
+      {call->json, OPTION_JSON, "--json"},
+      {line->sort != NULL, OPTION_SORT, "--sort"},
+      {call->limit != NOT_GIVEN, OPTION_LIMIT, "--limit"},
+      {call->full, OPTION_FULL, "--full"},
+      {line->to != NULL, OPTION_TO, "--to"},
+      {call->all, OPTION_ALL, "--all"},
       {call->force, OPTION_FORCE, "--force"},
   };
 
@@ -165,8 +172,8 @@ parse_number (const char *option, int value, int max, int by_default, int *out)
   g_autofree char *text = g_strdup_printf ("%d", value);
   g_autofree char *range = g_strdup_printf ("from 1 to %d", max);
 
-  *out = value != 0 ? value : by_default;
-  return (value >= 0 && value <= max) || bad_value (option, text, range);
+  *out = value != NOT_GIVEN ? value : by_default;
+  return value == NOT_GIVEN || (value >= 1 && value <= max) || bad_value (option, text, range);
 }
 
 static gboolean
@@ -374,6 +381,7 @@ main (int argc, char **argv)
   Line line = {.values = encore_config_new ()};
 
   line.call.config = line.values;
+  line.call.limit = line.call.jobs = NOT_GIVEN;
   const int status = run_line (&line, argc, argv);
   line_clear (&line);
   /* on a full disk what was said is not there; a reader who left has read what he wanted */
