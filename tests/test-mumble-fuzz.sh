@@ -17,7 +17,7 @@ export LSAN_OPTIONS="suppressions=$src/tests/lsan.supp:print_suppressions=0"
 
 cd "$src" || exit 1
 files=("tests/fuzz/fuzz-mumble.c" "$abs_top_builddir/$host/mumble.pb-c.c")
-for part in frame outbox people room room-frame text voice world; do
+for part in frame outbox people room room-frame speech text voice world; do
   files+=("$host/mumble-$part.c")
 done
 # shellcheck disable=SC2046,SC2086

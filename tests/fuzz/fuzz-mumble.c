@@ -124,6 +124,11 @@ on_groups (MumbleRoom *room, const MumbleProto__Acl *acl, gpointer data)
 }
 
 static void
+on_speaking (MumbleRoom *room, gboolean on, gpointer data)
+{
+}
+
+static void
 on_limits (MumbleRoom *room, gpointer data)
 {
   MUST (mumble_room_get_max_bps (room) <= 400000);
@@ -219,8 +224,8 @@ feed (const guint8 *data, gsize size, gboolean raw)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  static const MumbleRoomFuncs funcs = {may_connect, on_ended, on_said,  on_user, on_groups,
-                                        on_limits,   on_ready, on_ready, on_off};
+  static const MumbleRoomFuncs funcs = {may_connect, on_ended,  on_said,  on_user,  on_groups,
+                                        on_speaking, on_limits, on_ready, on_ready, on_off};
   static char *none[] = {NULL}, *admins[] = {(char *) "group:staff", NULL};
   static const MumbleConfig config = {.host = (char *) "server",
                                       .port = 64738,

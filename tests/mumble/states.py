@@ -86,8 +86,9 @@ owner.move(encore, 'Music')
 ok(bot.says('moved to Music by SuperUser'), 'and comes back the same way')
 owner.remove_channel('Music')
 ok(bot.says('moved to the root channel by the server'), 'its channel was removed: the log says so')
+mark = bot.mark()
 owner.make_channel('Music')
-ok(amy.wait(lambda: amy.find('Music') and amy.users[encore][5] == amy.find('Music')), 'when there is such a channel again it goes in')
+ok(amy.wait(lambda: amy.find('Music') and amy.users[encore][5] == amy.find('Music')) and bot.says('back in Music', 20, mark), 'when there is such a channel again it goes in')
 
 # ---- the server stands still
 os.kill(server.child.pid, signal.SIGSTOP)
