@@ -69,6 +69,7 @@ publish (Rig *rig, const char *id, const GPtrArray *song)
   g_assert_true (g_file_set_contents (path, (const char *) file->data, file->len, &error));
   g_autoptr (EncoreHandle) handle = encore_claim_publish (claim, &what, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (handle);
 }
 
 /* [pacer] */
