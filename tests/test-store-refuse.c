@@ -11,15 +11,20 @@
 #include "store-fixture.h"
 
 static void
-expect_refusal (const char *dir, const char *words)
+expect_refusal_to (EncoreCacheOptions options, const char *words)
 {
-  const EncoreCacheOptions options = {.dir = dir};
   g_autoptr (GError) error = NULL;
 
   g_assert_null (encore_cache_open (&options, &error));
   g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE);
   if (strstr (error->message, words) == NULL)
     g_error ("'%s' does not say '%s'", error->message, words);
+}
+
+static void
+expect_refusal (const char *dir, const char *words)
+{
+  expect_refusal_to ((EncoreCacheOptions){.dir = dir}, words);
 }
 
 /* Each part of the cache in turn is a link to something of the same kind. */
@@ -43,17 +48,6 @@ test_links (void)
     g_assert_cmpint (g_unlink (part), ==, 0);
     fixture_remove (dir);
   }
-}
-
-static void
-expect_refusal_to (EncoreCacheOptions options, const char *words)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_null (encore_cache_open (&options, &error));
-  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE);
-  if (strstr (error->message, words) == NULL)
-    g_error ("'%s' does not say '%s'", error->message, words);
 }
 
 /* Who only reads is not led elsewhere either. */

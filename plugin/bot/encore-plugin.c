@@ -215,7 +215,7 @@ on_speaking_changed (gpointer data)
   EncoreRoom *room = g_hash_table_lookup (request->plugin->rooms, &request->voice_room);
 
   if (room != NULL)
-    encore_room_set_speaking (room, request->voice, request->voice_result != 0);
+    encore_room_set_speaking (room, request->voice, request->speaking);
   return G_SOURCE_REMOVE;
 }
 
@@ -225,7 +225,7 @@ on_voice_speaking (bot_id room, bot_id voice, gboolean on, gpointer data)
 {
   EncorePlugin *self = data;
   const EncoreRequest changed = {
-      .plugin = self, .voice_room = room, .voice = voice, .voice_result = on};
+      .plugin = self, .voice_room = room, .voice = voice, .speaking = on};
 
   if (self->control != NULL)
     g_main_context_invoke_full (self->context, G_PRIORITY_DEFAULT, on_speaking_changed,

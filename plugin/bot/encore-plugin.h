@@ -32,6 +32,7 @@ struct EncoreRequest {
   bot_id voice_room; /* where the music sounds */
   bot_id voice;      /* 0 with VOICE_RESULT telling why */
   bot_result voice_result;
+  gboolean speaking; /* people do, or do not any more */
   char *user_name;
   char *name;
   char *args;

@@ -430,14 +430,12 @@ recount (const EncoreWork *work, GError **error)
   return encore_db_begin (db, error) &&
          encore_db_end (db,
                         encore_db_run (db, error,
-                                       "UPDATE total SET v = (SELECT count (*) FROM entry"
-                                       " WHERE state = 1) WHERE k = 'entries'",
+                                       "INSERT OR REPLACE INTO total"
+                                       " SELECT 'entries', count (*) FROM entry WHERE state = 1"
+                                       " UNION ALL SELECT 'bytes',"
+                                       " coalesce (sum (src_size + opus_size), 0)"
+                                       " FROM entry WHERE state = 1",
                                        "") &&
-                            encore_db_run (db, error,
-                                           "UPDATE total SET v ="
-                                           " (SELECT coalesce (sum (src_size + opus_size), 0)"
-                                           " FROM entry WHERE state = 1) WHERE k = 'bytes'",
-                                           "") &&
                             encore_evict_trim_history (work->cache, error),
                         error);
 }

@@ -237,10 +237,12 @@ encore_db_total (sqlite3 *db, const char *sql, const char *recount)
 
   if (total >= 0)
     return total;
-  g_warning (
-      "store: a total cannot be read (%s) and is counted anew: encore.db is damaged, and made "
-      "again when nobody else uses the cache",
-      sqlite3_errmsg (db));
+  static gint told; /* once: eviction asks for every song */
+  if (g_atomic_int_compare_and_exchange (&told, FALSE, TRUE))
+    g_warning (
+        "store: a total cannot be read (%s) and is counted anew: encore.db is damaged, and made "
+        "again when nobody else uses the cache",
+        sqlite3_errmsg (db));
   return encore_db_number (db, recount, 0);
 }
 
