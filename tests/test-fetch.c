@@ -363,6 +363,57 @@ test_leave (Rig *rig, gconstpointer data)
   g_assert_false (is_cached (rig, TUNE));
 }
 
+/* The rig's yt-dlp tells of each start in a file; one download at a time.  Returns: the file */
+static char *
+count_starts (Rig *rig)
+{
+  char *counter = g_build_filename (rig->dir, "starts", NULL);
+  g_autofree char *program = g_build_filename (rig->dir, "counted", NULL);
+  g_autofree char *text = g_strdup_printf ("#!/bin/sh\necho >>'%s'\nexec '%s' \"$@\"\n", counter,
+                                           site_get_ytdlp (site));
+
+  g_assert_true (g_file_set_contents_full (program, text, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+  g_free (rig->config->ytdlp);
+  rig->config->ytdlp = g_steal_pointer (&program);
+  rig->config->jobs = 1;
+  encore_fetch_free (rig->fetch);
+  rig->fetch = encore_fetch_new (rig->cache, rig->config);
+  return counter;
+}
+
+static guint
+n_starts (const char *counter)
+{
+  GStatBuf st;
+
+  return g_stat (counter, &st) == 0 ? st.st_size : 0;
+}
+
+/* Songs that are asked for and left before their turn take no process and no time of those that
+ * come after them. */
+static void
+test_leave_the_queue (Rig *rig, gconstpointer data)
+{
+  g_autofree char *counter = count_starts (rig);
+
+  site_set_faults (site, "{\"media/tuneAAAAAAA/251\": {\"rate\": 60000}}");
+  EncoreWaiter *first = ask (rig, TUNE);
+  while (rig->progressed < 3)
+    g_main_context_iteration (rig->context, TRUE);
+  const guint before = n_starts (counter);
+  for (guint i = 0; i < 20; i++) {
+    encore_waiter_leave (ask (rig, "loudAAAAAAA"));
+    rig->pending--;
+  }
+  encore_waiter_leave (first);
+  rig->pending--;
+  ask (rig, "shortAAAAAA");
+  finish (rig);
+  g_assert_no_error (rig->error);
+  /* it is resolved, and downloaded by yt-dlp if libcurl cannot */
+  g_assert_cmpuint (n_starts (counter) - before, <=, 2);
+}
+
 static void
 test_no_program (Rig *rig, gconstpointer data)
 {
@@ -438,6 +489,7 @@ main (int argc, char **argv)
   ADD ("/fetch/refused-songs-are-told-and-remembered", test_refused);
   ADD ("/fetch/broken-downloads-publish-nothing", test_broken);
   ADD ("/fetch/leaving-ends-the-children", test_leave);
+  ADD ("/fetch/leaving-the-queue-starts-nothing", test_leave_the_queue);
   ADD ("/fetch/missing-program", test_no_program);
   ADD ("/fetch/ignored-sigchld", test_sigchld);
   ADD ("/fetch/search", test_search);

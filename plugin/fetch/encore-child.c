@@ -351,7 +351,7 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
   gboolean ok = TRUE;
 
   *err_text = NULL;
-  if (!spawn (&self, spec, error))
+  if (!check_patience (&self, spec, cancellable, error) || !spawn (&self, spec, error))
     return FALSE;
   self.line = g_string_new (NULL);
   self.errors = g_string_new (NULL);

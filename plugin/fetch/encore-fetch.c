@@ -369,7 +369,11 @@ fly (gpointer data, gpointer user_data)
   block_sigpipe ();
   if (!flight->fetch->config->early)
     job.early_pool = NULL;
-  encore_manners_run (&job, &result, &error);
+  /* people who ask and skip, again and again, leave many of these in the queue */
+  if (g_cancellable_is_cancelled (flight->cancellable))
+    g_set_error_literal (&error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED, "nobody waits any more");
+  else
+    encore_manners_run (&job, &result, &error);
   land (flight, &result, error);
   if (error == NULL)
     g_free ((char *) result.title);
