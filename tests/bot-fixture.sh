@@ -42,21 +42,13 @@ start () {
   bot=$!
   exec 7>"$dir/chat"
 }
-await () {
-  local i
-  for i in $(seq 600); do
-    "$@" && return
-    read -rt 0.05 <> <(:) # a pause without a process
-  done
-  return 1
-}
 quit () {
   exec 7>&-
   wait "$bot"
   bot=''
 }
-told () { grep -qF -- "$1" "$dir/out"; }
-logged () { grep -qF -- "$1" "$dir/log"; }
+told () { has "$dir/out" "$1"; }
+logged () { has "$dir/log" "$1"; }
 
 # Processes that have to do with DIR: children that were left behind.
 strays () {

@@ -6,15 +6,6 @@ cleanup_icecast () {
   local pid
   for pid in "${icecast_pids[@]}"; do kill "$pid" 2>/dev/null; done
 }
-await () { # COMMAND...: within 30 s; also if the command awaits something itself
-  local end=$((SECONDS + 30))
-  while [ $SECONDS -le $end ]; do
-    "$@" && return
-    read -rt 0.05 <> <(:) # a pause without a process
-  done
-  echo "# never: $*"
-  return 1
-}
 start_icecast () { # sets $icecast, its address, and $icecast_pid; again: at the same port
   local port=${icecast##*:}
   [ -n "${port:-}" ] || port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')

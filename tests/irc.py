@@ -112,9 +112,11 @@ def load(port, nick, channel, seconds, *texts):
     while time.monotonic() < end:
         irc.say(f'PRIVMSG {channel} :{texts[n % len(texts)]}')
         n += 1
-        line = irc.next(1 / 90)
-        if line is not None and line.startswith('PING'):
-            irc.say('PONG' + line[4:])
+        due = time.monotonic() + 1 / 90
+        while (left := due - time.monotonic()) > 0:
+            line = irc.next(left)
+            if line is not None and line.startswith('PING'):
+                irc.say('PONG' + line[4:])
     print(n)
 
 

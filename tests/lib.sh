@@ -16,6 +16,35 @@ cleanup () {
 }
 trap cleanup EXIT
 
+# Tests wait for what happens, at the same time as others: a look at it and the pause before the next one take
+# no process, of which there would be fifty a second.
+exec {never}<> <(:) # a pipe on which nothing comes
+pause () { read -rt "$1" -u "$never"; } # SECONDS
+await () { # COMMAND...: within 30 s; also if the command awaits something itself
+  local end=$((SECONDS + 30))
+  while [ $SECONDS -le $end ]; do
+    "$@" && return
+    pause 0.05
+  done
+  echo "# never: $*"
+  return 1
+}
+text_of () { # FILE: sets $text
+  text=
+  { IFS= read -rd '' text <"$1"; } 2>/dev/null
+}
+has () { # FILE TEXT
+  local text
+  text_of "$1"
+  [[ $text == *"$2"* ]]
+}
+has_times () { # N FILE TEXT
+  local text rest
+  text_of "$2"
+  rest=${text//"$3"/}
+  [ $(((${#text} - ${#rest}) / ${#3})) = "$1" ]
+}
+
 need () { # PROGRAM...: the whole test is skipped without them
   for program in "$@"; do
     command -v "$program" >/dev/null || { echo "1..0 # SKIP $program is not installed"; exit 0; }
@@ -49,9 +78,7 @@ start_site () {
   ytdlp=$(bash "$abs_top_srcdir/tests/site/make-wrapper.sh" "$dir" "$url")
 }
 stat_of () { # KEY WHAT: what the site counted
-  curl -s "$url/stats" | /usr/bin/python3 -c '
-import json, sys
-print(json.load(sys.stdin).get(sys.argv[1], {}).get(sys.argv[2], 0))' "$1" "$2"
+  curl -s "$url/stats/$2/${1// /%20}"
 }
 
 config () { # VOICE [LINE-OF-[encore]...]: a configuration for encore-bot

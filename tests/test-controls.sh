@@ -121,7 +121,7 @@ say_to '?seek -100'
 await told 'At 0:00 of 0:08.'; ok $? "seek: back, not before the beginning"
 say_to '?seek 6'
 say_to '?replay'
-twice () { [ "$(grep -c 'At 0:00 of 0:08.' "$dir/out")" = 2 ]; }
+twice () { has_times 2 "$dir/out" 'At 0:00 of 0:08.'; }
 await twice; ok $? "replay"
 say_to '?resume'
 

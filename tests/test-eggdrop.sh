@@ -72,7 +72,7 @@ asks carl '?np' '^<encorebot> Playing: The Test Tune' "he asks what plays"
 [ "$(grep -c frobnicate "$dir/carl.says")" = 0 ]; ok $? "another bot's command gets no answer"
 asks carl '?pause' '^<encorebot> .*DJs' "a person may not hold the music"
 asks dora '?pause' '^<encorebot> Paused' "an operator of eggdrop's list may"
-asks dora '?cache_clear' '^<encorebot> For admins only: ?cache_clear' "but is no admin"
+asks dora '?cache_clear' '^<encorebot> For admins only: \?cache_clear' "but is no admin"
 asks boss '?cache_clear' '^<encorebot> .*To confirm say' "an owner is"
 kill -TERM "$eggdrop"
 gone () { ! kill -0 "$eggdrop" 2>/dev/null; }

@@ -79,16 +79,16 @@ exec 7>"$dir/chat"
 alive () { # objects of songs that the tracer tells of, when it is asked
   : >"$dir/gst.log"
   kill -USR1 $bot
-  until_told () { for _ in $(seq 200); do grep -q "$1" "$dir/gst.log" && return; read -rt 0.05 <> <(:); done; return 1; }
+  until_told () { await has "$dir/gst.log" "$1"; }
   until_told 'object-alive, type-name=(string)Gst'
   grep -c 'object-alive, type-name=(string)GstEncore' "$dir/gst.log"
 }
-said () { for _ in $(seq 200); do grep -q "$1" "$dir/line.out" && return; read -rt 0.05 <> <(:); done; return 1; }
+said () { await has "$dir/line.out" "$1"; }
 echo '?play tuneAAAAAAA' >&7
-said '^.console. Playing'
+said '[console] Playing'
 during=$(alive)
 printf '?stop\n?version\n' >&7
-said 'Encore [0-9]'
+said '[console] Encore '
 for _ in $(seq 100); do after=$(alive); [ "$after" = 0 ] && break; done
 echo "# objects of ours: $during while a song plays, $after afterwards"
 [ "$during" -ge 3 ] && [ "$after" = 0 ]; ok $? "a song that is over leaves no element"

@@ -39,7 +39,7 @@ await titled; ok $? "and that nothing plays any more"
 room b /a.opus secret plain
 await tells b '^refused .*(403)'; ok $? "an occupied mount is told in words"
 [ "$(state b state)" = refused ]; ok $? "and in the file"
-read -rt 1 <> <(:)
+pause 1
 kill "$listener"; wait "$listener" 2>/dev/null
 # the song's packets are in what the listener has, bit for bit, each song behind the other
 packets "$dir/ear.opus" >"$dir/ear.md5"
@@ -85,7 +85,7 @@ await tells a '^live .*back'; ok $? "it is back when the server is"
 listen again /a.opus
 echo "play $dir/400.opus" >&"$room"
 kill -STOP "$icecast_pid"
-read -rt 3 <> <(:)
+pause 3
 kill -CONT "$icecast_pid"
 on_air /a.opus; ok $? "a server that stands still for 3 s loses nobody"
 
@@ -96,7 +96,7 @@ await tells chained '^live'
 listen chained /chained.opus
 for hz in 400 800; do echo "play $dir/$hz.opus" >&"$chain"; done
 await tells chained 'played 800'
-read -rt 1 <> <(:)
+pause 1
 kill "$listener"; wait "$listener" 2>/dev/null
 [ "$(grep -ao 'TITLE=[0-9]*' "$dir/chained.opus" | tr '\n' ' ')" = 'TITLE=400 TITLE=800 ' ]; ok $? "chain: each song has its title in the stream"
 ffprobe -v error "$dir/chained.opus" 2>&1 | sed 's/^/# /' ; opusinfo "$dir/chained.opus" 2>&1 | grep -iE 'corrupt|invalid|hole' | sed 's/^/# /' | tee "$dir/warnings"

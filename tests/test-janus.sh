@@ -55,7 +55,7 @@ post () { curl -sS --max-time 10 -H 'Content-Type: application/json' -d "$2" "$1
 session=
 until session=$(post "$api" '{"janus":"create","transaction":"1"}' 2>/dev/null | field data.id); do
   kill -0 "$janus" 2>/dev/null && [ $SECONDS -lt 40 ] || break
-  read -rt 0.05 <> <(:)
+  pause 0.05
 done
 [ -n "$session" ]; ok $? "janus starts with the recipe"
 handle=$(post "$api/$session" '{"janus":"attach","plugin":"janus.plugin.streaming","transaction":"2"}' | field data.id)
@@ -70,7 +70,7 @@ older () { # MS: within 10 s
   local end=$((SECONDS + 10)) now
   until now=$(age) && [ "${now:-0}" -gt "$1" ]; do
     [ $SECONDS -lt $end ] && kill -0 "$janus" 2>/dev/null || return 1
-    read -rt 0.05 <> <(:)
+    pause 0.05
   done
   return 0
 }
@@ -89,7 +89,7 @@ while [ $fresh -lt 10 ] && kill -0 "$player" 2>/dev/null; do
     fresh=$((fresh + 1))
     [ "$now" -gt $worst ] && worst=$now
   fi
-  read -rt 0.05 <> <(:)
+  pause 0.05
 done
 echo "# ten looks with RTP younger than 100 ms, the oldest $worst ms"
 [ $fresh = 10 ]; ok $? "RTP of ours comes to it while a song plays"

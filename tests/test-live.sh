@@ -45,7 +45,7 @@ say_to '?play radioAAAAAA'
 say_to '?play shortAAAAAA'
 await told 'Queued as #2'
 say_to '?skip'
-twice () { [ "$(grep -c 'Playing: Radio Encore (live)' "$dir/out")" = 2 ]; }
+twice () { has_times 2 "$dir/out" 'Playing: Radio Encore (live)'; }
 await twice; ok $? "asked for again it plays again"
 say_to '?skip'
 await told 'Playing: One Second (0:01)'; ok $? "skipped: the next song plays"

@@ -10,7 +10,7 @@ mkfifo "$dir/receiver.in"
 receiver=$!
 trap 'kill "$receiver" 2>/dev/null; cleanup' EXIT
 exec 7>"$dir/receiver.in"
-until grep -q READY "$dir/receiver"; do read -rt 0.05 <> <(:); done
+until grep -q READY "$dir/receiver"; do pause 0.05; done
 config "rtp://127.0.0.1:$(awk '{ print $2 }' "$dir/receiver")" early=no >"$dir/a.conf"
 printf '?play https://youtu.be/keptAAAAAAA\n?play https://youtu.be/shortAAAAAA\n' | bot a
 ok $? "two songs are sent"
@@ -42,7 +42,7 @@ printf 'v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio %
 ffmpeg -v error -protocol_whitelist file,udp,rtp -i "$dir/x.sdp" -c copy "$dir/heard.opus" </dev/null >"$dir/ffmpeg.log" 2>&1 &
 listener=$!
 bound () { grep -qi ":$(printf '%04X' "$port") " /proc/net/udp; }
-until bound; do kill -0 "$listener" || break; read -rt 0.05 <> <(:); done
+until bound; do kill -0 "$listener" || break; pause 0.05; done
 config "rtp://127.0.0.1:$port" early=no >"$dir/b.conf"
 echo '?play https://youtu.be/keptAAAAAAA' | bot b
 kill -INT "$listener"

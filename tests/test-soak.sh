@@ -44,7 +44,7 @@ until_started () { # N: or no more songs are told of for 20 s
   while [ "$now" -lt "$1" ] && [ $stuck -lt 40 ]; do
     [ "$now" = "$before" ] && stuck=$((stuck + 1)) || stuck=0
     before=$now
-    read -rt 0.5 <> <(:) # a pause without a process
+    pause 0.5
     now=$(started)
   done
   [ "$now" -ge "$1" ]
@@ -55,7 +55,7 @@ most () { # COMMAND...
   for i in $(seq 20); do
     value=$("$@")
     [ "$value" -gt "$max" ] && max=$value
-    read -rt 0.05 <> <(:)
+    pause 0.05
   done
   echo "$max"
 }
@@ -72,7 +72,7 @@ command 'say 1 health'
 echo "# $answer"
 command "stop 1 $rooms"; [ "$answer" = stopped ]; ok $? "all rooms stop"
 closed () { [ "$(count fd)" -le $((silent_fds + 2)) ]; }
-for i in $(seq 100); do closed && break; read -rt 0.05 <> <(:); done
+for i in $(seq 100); do closed && break; pause 0.05; done
 closed; ok $? "and leave no descriptor ($silent_fds before, $(count fd) after)"
 exec 7>&-
 wait $host; ok $? "it ends in order"

@@ -8,6 +8,16 @@ sounds () { told 'Playing: The Test Tune'; }
 downloads () { stat_of "media/$song/251" requests; }
 cached_file () { find "$1/opus" -name "$song.opus"; }
 
+# The whole of it would be heard at its own pace.
+cached () { logged "fetch: publish youtube:$song" || logged "store: hit youtube:$song"; }
+plays_and_stops () {
+  start
+  say "?play $song"
+  await sounds && await cached
+  say '?stop'
+  quit
+}
+
 # ---- killed at ten moments: while yt-dlp starts, while bytes come, while they are encoded, while it plays
 config prefetch=0
 rate=$(($(stat -Lc %s "$media"/tune.251.webm) * 2)) # a second for half of it
@@ -16,13 +26,13 @@ for moment_s in 0.05 0.2 0.35 0.5 0.65 0.8 0.95 1.1 1.4 1.8; do
   faults "{\"media/$song/251\": {\"rate\": $rate}}"
   start
   say "?play $song"
-  read -rt $moment_s <> <(:) # any moment will do
+  pause $moment_s # any moment will do
   pkill -9 -P "$bot" -x encore-bot
   quit 2>/dev/null
   await strays >"$dir/strays"
   status=$?
   no_faults
-  echo "?play $song" | run
+  plays_and_stops
   [ $status = 0 ] && sounds && settled; ok $? "killed after $moment_s s: no child is left, the next bot plays the song, rows and files agree"
 done
 
@@ -54,13 +64,13 @@ echo "?play $song" | run
 told 'broke off.' && told 'was damaged. Ask for it again' && logged "kept youtube:$song (broke off)" &&
   [ "$(downloads)" = "$before" ] && [ -z "$(cached_file "$dir/cache")" ] && [ -n "$(ls "$dir/cache/quarantine")" ]
 ok $? "a damaged song breaks off, in words; its file is put aside, in quarantine/"
-echo "?play $song" | run
+plays_and_stops
 sounds && [ "$(downloads)" -gt "$before" ] && settled; ok $? "and whoever asks again has it fetched anew"
 flip
 "$top/encore-cache" --dir "$dir/cache" verify --full >"$dir/verify" 2>&1
 [ $? = 1 ] && grep -q "^removed $song .*checksum" "$dir/verify" && [ -z "$(cached_file "$dir/cache")" ]; ok $? "verify finds flipped bytes"
 before=$(downloads)
-echo "?play $song" | run
+plays_and_stops
 sounds && [ "$(downloads)" -gt "$before" ] && settled && "$top/encore-cache" --dir "$dir/cache" verify --full >"$dir/verify"
 ok $? "and the next play fetches the song again"
 
@@ -76,7 +86,7 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=24m,mode=700 encore-test "$dir/d
   say "?play $song"
   await told 'There is no room left on the disk for another song.'; ok $? "the disk is full: it says so"
   say '?play shortAAAAAA'
-  played_again () { [ "$(grep -c 'Playing: One Second' "$dir/out")" = 2 ]; }
+  played_again () { has_times 2 "$dir/out" 'Playing: One Second'; }
   await played_again; ok $? "and plays what is cached"
   rm "$dir/disk/fill"
   say "?play $song"

@@ -22,7 +22,7 @@ state () { /usr/bin/python3 -c 'import json, sys; print(json.load(open(sys.argv[
 is () { [ "$(state "$1")" = "$2" ]; }
 
 # -- a wrong password
-asks carl '?play https://youtu.be/shortAAAAAA' '^<encorebot> The Icecast server refuses the user name or the password (401)' \
+asks carl '?play https://youtu.be/shortAAAAAA' '^<encorebot> The Icecast server refuses the user name or the password \(401\)' \
   "a wrong password is told in the channel"
 asks carl '?version' '^<encorebot> Encore ' "and the bot lives"
 is state refused && is title ''; ok $? "the status file says so"

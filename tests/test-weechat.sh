@@ -24,8 +24,8 @@ asks carl '?version' '^<encorebot> Encore [0-9]' "another bot's command is none 
 [ "$(grep -c frobnicate "$dir/carl.says")" = 0 ]; ok $? "and gets no answer"
 
 # -- rights
-asks carl '?cache_clear' '^<encorebot> For admins only: ?cache_clear' "cache_clear is refused to one without rights"
-asks amy '?cache_clear' '^<encorebot> For admins only: ?cache_clear' "and to the operator of the channel, who is a DJ"
+asks carl '?cache_clear' '^<encorebot> For admins only: \?cache_clear' "cache_clear is refused to one without rights"
+asks amy '?cache_clear' '^<encorebot> For admins only: \?cache_clear' "and to the operator of the channel, who is a DJ"
 asks boss '?cache_clear' '^<encorebot> .*To confirm say' "and allowed to an admin"
 asks carl '?pause' 'DJs' "a person may not hold the music"
 asks amy '?pause' '^<encorebot> Paused' "the operator of the channel may"

@@ -17,15 +17,6 @@ cleanup_weechat () {
 }
 trap cleanup_weechat EXIT
 
-await () { # COMMAND...: within 30 s; also if the command awaits something itself
-  local end=$((SECONDS + 30))
-  while [ $SECONDS -le $end ]; do
-    "$@" && return
-    read -rt 0.05 <> <(:) # a pause without a process
-  done
-  echo "# never: $*"
-  return 1
-}
 free_port () {
   /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
@@ -68,7 +59,7 @@ start_weechat () { # sets $weechat; what it shows in its own buffer is in $scree
 weechat () { # COMMAND
   timeout 10 sh -c 'printf "core.weechat *%s\n" "$1" >"$2"' sh "$1" "$dir/home/weechat_fifo_$weechat"
 }
-screen () { grep -qsF -- "$1" "$screen"; }
+screen () { has "$screen" "$1"; }
 
 # A person NAME on the channel: says NAME LINE; what he reads is in $dir/NAME.says.
 person () { # NAME
@@ -80,13 +71,24 @@ person () { # NAME
 }
 says () { # NAME LINE
   local -n mouth=mouth_$1
-  marks[$1]=$(wc -l <"$dir/$1.says")
+  local lines
+  mapfile -t lines <"$dir/$1.says"
+  marks[$1]=${#lines[@]}
   printf '%s\n' "$2" >&"$mouth"
 }
 declare -A marks
 # What NAME has read since he spoke last.
-since () { tail -n +$((${marks[$1]:-0} + 1)) "$dir/$1.says"; }
-reads () { grep -q -- "$2" < <(since "$1"); }
+since () {
+  local lines
+  mapfile -ts "${marks[$1]:-0}" lines <"$dir/$1.says"
+  printf '%s\n' "${lines[@]}"
+}
+reads () { # NAME REGEX
+  local lines line
+  mapfile -ts "${marks[$1]:-0}" lines <"$dir/$1.says"
+  for line in "${lines[@]}"; do [[ $line =~ $2 ]] && return; done
+  return 1
+}
 asks () { # NAME LINE REGEX WHAT: a test
   says "$1" "$2"
   await reads "$1" "$3"

@@ -33,7 +33,7 @@ Of resolve/video/ID:
   error TEXT         the extractor's failure           style          plain, chunk or dashy
   chunk_bytes N      of these styles                   expire_s S     the URL is 403 after that
   announce false     no filesize                       info, format   merged into the answer, null takes away
-/stats: {path: {requests, bytes, open, peak, ranges}}; "all" sums the paths up, and its peak is that of media.
+/stats/WHAT/PATH, and all in /stats: {path: {requests, bytes, open, peak, ranges}}; "all" sums the paths up, and its peak is that of media.
 """
 import hashlib
 import json
@@ -126,6 +126,11 @@ class Handler(BaseHTTPRequestHandler):
         if key == 'stats':
             with lock:
                 text = json.dumps(stats)
+            return self.answer(text.encode())
+        if key.startswith('stats/'):
+            what, _, path = key.removeprefix('stats/').partition('/')
+            with lock:
+                text = str(stats.get(path, {}).get(what, 0))
             return self.answer(text.encode())
         count(key, requests=1, open=1, asked_range=self.headers.get('Range') or self.query.get('range'))
         try:
