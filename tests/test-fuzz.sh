@@ -51,7 +51,8 @@ ok $? "so is a leak"
 
 fuzz () { # NAME
   mkdir "$dir/corpus-$1" "$dir/found-$1"
-  "$dir/fuzz-$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
+  # the tests beside it come first
+  nice "$dir/fuzz-$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
     -artifact_prefix="$dir/found-$1/" "$dir/corpus-$1" "$src/tests/fuzz/corpus/$1" >"$dir/fuzz-$1.log" 2>&1
   echo $? >"$dir/fuzz-$1.rc"
 }

@@ -28,7 +28,7 @@ ok $? "it compiles"
 sed 's/^/# /' "$dir/compile.log"
 
 mkdir "$dir/corpus" "$dir/found"
-"$dir/fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
+nice "$dir/fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
   -artifact_prefix="$dir/found/" "$dir/corpus" tests/fuzz/corpus/mumble >"$dir/fuzz.log" 2>&1
 status=$?
 runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$dir/fuzz.log")

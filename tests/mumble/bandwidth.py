@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A server that allows less than the song has: it is encoded to fit, for servers drop the rest silently."""
+import glob
 import os
 
-from client import Heard, correlation, write_ogg
+from client import Heard, correlation, read_ogg, write_ogg
 from fixture import DIR, Bot, Server, finish, free_port, note, ok
 from listen import MEDIA, TUNE, judge, packets_of, play
 
@@ -65,16 +66,28 @@ amy.say(f'?play {TUNE}')
 amy.wait(lambda: len(packets_of(amy, encore)) > 60)
 server.configure('bandwidth', 72000)
 lowered = len(packets_of(amy, encore))
-amy.wait(lambda: len(packets_of(amy, encore)) > lowered + 100)
+
+
+def fits(first):
+    """where 50 packets begin that all fit, from FIRST on; those that were on their way may be the server's to drop"""
+    sizes = [len(p.opus) <= CAP_BPS * 0.02 / 8 for p in packets_of(amy, encore)]
+    return next((i for i in range(first, len(sizes) - 50) if all(sizes[i:i + 50])), None)
+
+
+amy.wait(lambda: fits(lowered) is not None)
+fitting = fits(lowered)
 server.configure('bandwidth', 192000)
 raised = len(packets_of(amy, encore))
 amy.wait(lambda: any(p.last for p in packets_of(amy, encore)), 30)
 whole = Heard(packets_of(amy, encore))
-note(f'lowered at {lowered}, raised at {raised}: {whole}')
-ok(whole.lost == 0 and whole.overlaps == 0 and not whole.bad, 'nothing of the song is lost')
-parts = [Heard(whole.packets[a:b]) for a, b in ((0, lowered), (lowered + 40, raised), (raised + 80, -6))]
-ok(parts[1].packets and parts[1].bps() <= CAP_BPS, 'what comes after it was lowered fits')
-ok(all(p.bps() > 100000 for p in (parts[0], parts[2])), 'before, and when it was raised again, packets are those of the cache')
+note(f'lowered at {lowered}, fitting from {fitting}, raised at {raised}: {whole}')
+parts = [Heard(whole.packets[a:b]) for a, b in ((0, lowered), (fitting, raised), (fitting, None))]
+ok(fitting and parts[1].bps() <= CAP_BPS, 'what comes after it was lowered fits')
+ok(all(p.lost + p.stood_still == 0 for p in parts) and whole.overlaps == 0 and not whole.bad, 'nothing that fits is lost')
+cached = read_ogg(glob.glob(f'{DIR}/cache/opus/*/tuneAAAAAAA.opus')[0])
+# the song's first packets are larger than even the higher limit
+ok([p.opus for p in whole.packets[lowered - 10:lowered]] == cached[lowered - 10:lowered], 'before, packets are those of the cache')
+ok([p.opus for p in whole.packets[-35:-5]] == cached[-30:], 'when it was raised again, too')
 amy.close()
 ok(bot.stop() == 0, 'SIGTERM ends it in order')
 finish()
