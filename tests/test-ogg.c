@@ -4,6 +4,7 @@
 #include "base/encore-ogg.h"
 #include "base/encore-ogg-page.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -184,6 +185,15 @@ test_summary (void)
   g_assert_cmpstr (encore_ogg_summary_get (&summary, "encore_id"), ==, "dQw4w9WgXcQ");
   g_assert_cmpstr (encore_ogg_summary_get (&summary, "TITLE"), ==, COMMENTS[1] + 6);
   g_assert_null (encore_ogg_summary_get (&summary, "NOTHING"));
+  /* what cannot be read is not called broken */
+  g_autofree char *unreadable = g_strdup_printf ("/proc/self/fd/%d", fd);
+  const int write_only = open (unreadable, O_WRONLY | O_CLOEXEC);
+  g_auto (EncoreOggSummary) nothing = {0};
+  g_autoptr (GError) error = NULL;
+  g_assert_cmpint (write_only, >=, 0);
+  g_assert_false (encore_ogg_summarise (write_only, &nothing, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE);
+  close (write_only);
   g_assert_true (encore_ogg_verify (fd, &packets, NULL));
   g_assert_cmpint (packets, ==, PACKETS);
   close (fd);

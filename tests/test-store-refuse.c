@@ -148,6 +148,9 @@ test_versions (void)
   expect_refusal (dir, "not Encore's");
   fixture_sql (dir, "PRAGMA user_version = 4; PRAGMA application_id = 42");
   expect_refusal (dir, "not Encore's");
+  g_test_expect_message ("Encore", G_LOG_LEVEL_WARNING, "*weekly copy*");
+  expect_refusal_to ((EncoreCacheOptions){.dir = dir, .rebuild = TRUE}, "not Encore's");
+  g_test_assert_expected_messages ();
   fixture_remove (dir);
 }
 

@@ -53,9 +53,10 @@ not_opus (GError **error)
   return FALSE;
 }
 
-/* The packets of the header pages, at most TAGS_MAX bytes of them. */
+/* The packets of the header pages, at most TAGS_MAX bytes of them.  Returns: NULL without ERROR
+ * when there are none such. */
 static GPtrArray *
-read_header_packets (File *file)
+read_header_packets (File *file, GError **error)
 {
   g_autoptr (GPtrArray) packets =
       g_ptr_array_new_with_free_func ((GDestroyNotify) g_byte_array_unref);
@@ -65,7 +66,7 @@ read_header_packets (File *file)
 
   while (packets->len < 2 && offset < TAGS_MAX) {
     EncoreOggPage header;
-    const gssize n = read_file (file, offset, page, ENCORE_OGG_PAGE_MAX, NULL);
+    const gssize n = read_file (file, offset, page, ENCORE_OGG_PAGE_MAX, error);
     if (n <= 0 || encore_ogg_page_parse (page, n, &header) < 1 ||
         header.header_len + header.body_len > (gsize) n)
       return NULL;
@@ -116,16 +117,18 @@ parse_tags (const GByteArray *tags)
   return (char **) g_ptr_array_free (g_steal_pointer (&comments), FALSE);
 }
 
-/* Granule and end mark of the last whole page with the right checksum. */
+/* Granule and end mark of the last whole page with the right checksum.  Returns: -1 with ERROR */
 static gint64
-read_last_granule (File *file, gboolean *is_end)
+read_last_granule (File *file, gboolean *is_end, GError **error)
 {
   const gint64 from = MAX (file->size - TAIL_BYTES, 0);
   g_autofree guint8 *tail = g_malloc (TAIL_BYTES);
-  const gssize n = read_file (file, from, tail, TAIL_BYTES, NULL);
+  const gssize n = read_file (file, from, tail, TAIL_BYTES, error);
   gint64 granule = 0;
 
   *is_end = FALSE;
+  if (n < 0)
+    return -1;
   for (gssize i = 0; i + ENCORE_OGG_HEADER_BYTES <= n; i++) {
     EncoreOggPage header;
     if (tail[i] != 'O' || encore_ogg_page_parse (tail + i, n - i, &header) < 1)
@@ -149,7 +152,12 @@ encore_ogg_summarise (int fd, EncoreOggSummary *out, GError **error)
   memset (out, 0, sizeof *out);
   if (!open_file (fd, &file, error))
     return FALSE;
-  g_autoptr (GPtrArray) packets = read_header_packets (&file);
+  g_autoptr (GError) unread = NULL; /* a disk that fails tells nothing of the file */
+  g_autoptr (GPtrArray) packets = read_header_packets (&file, &unread);
+  if (unread != NULL) {
+    g_propagate_error (error, g_steal_pointer (&unread));
+    return FALSE;
+  }
   if (packets == NULL)
     return not_opus (error);
   const GByteArray *head = packets->pdata[0];
@@ -158,7 +166,9 @@ encore_ogg_summarise (int fd, EncoreOggSummary *out, GError **error)
       memcmp (tags->data, "OpusTags", 8) != 0)
     return not_opus (error);
 
-  const gint64 granule = read_last_granule (&file, &out->complete);
+  const gint64 granule = read_last_granule (&file, &out->complete, error);
+  if (granule < 0)
+    return FALSE;
   out->channels = head->data[9];
   out->pre_skip = head->data[10] | head->data[11] << 8;
   out->comments = parse_tags (tags);

@@ -164,6 +164,18 @@ check_file (const Audit *audit, int shard, const Suspect *suspect)
   }
 }
 
+static void
+look_again (const Audit *audit, guint shard, const char *id)
+{
+  const Suspect suspect = {ENCORE_KIND_OPUS, (char *) id, (char *) "opus"};
+  const int fd = encore_layout_open_shard (audit->work->cache->layout, ENCORE_KIND_OPUS, shard);
+
+  if (fd < 0)
+    return;
+  check_file (audit, fd, &suspect);
+  close (fd);
+}
+
 /* The row and its files go. */
 static void
 drop (const EncoreWork *work, const char *id, gint64 *counter, const char *reason)
@@ -304,6 +316,63 @@ fail_shard (const EncoreWork *work, EncoreKind kind, guint shard)
   encore_work_fail (work, name, 0, g_strerror (saved));
 }
 
+static gboolean
+has_file (const EncoreLayout *layout, const char *id)
+{
+  const int fd = encore_layout_open_file (layout, ENCORE_KIND_OPUS, id, "opus");
+
+  if (fd >= 0)
+    close (fd);
+  return fd >= 0 || errno != ENOENT;
+}
+
+/* A file with a name that none of ours has here: a song all the same, when a cache was copied from
+ * another kind of file system, or by hand.  It goes where it is looked for.
+ * Returns: (transfer full) (nullable): the song's id when it is in this shard now. */
+static char *
+put_in_place (Audit *audit, int shard, const char *name)
+{
+  const EncoreWork *work = audit->work;
+  EncoreLayout *layout = work->cache->layout;
+  g_autofree char *id = NULL;
+  struct stat st;
+
+  switch (encore_judge_stray (shard, name, &id)) {
+  case ENCORE_JUDGED_WHOLE:
+    break;
+  case ENCORE_JUDGED_UNKNOWN:
+    encore_work_fail (work, name, 0, "it cannot be read now");
+    return NULL;
+  default:
+    remove_file (work, shard, name, name, "no file of ours has such a name here");
+    return NULL;
+  }
+  const guint home = encore_id_hash (id) % ENCORE_LAYOUT_SHARDS;
+  g_autoptr (EncoreIdLock) lock = encore_locks_try (work->cache->locks, id);
+  if (lock == NULL) {
+    work->audit->skipped++;
+    return NULL;
+  }
+  if (has_file (layout, id)) {
+    remove_file (work, shard, name, name, "its song has another file");
+    return NULL;
+  }
+  const gint64 bytes = fstatat (shard, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
+  g_autoptr (GError) error = NULL;
+  if (!work->dry && !encore_layout_move_stray (layout, shard, name, id, &error)) {
+    encore_work_fail (work, name, bytes, error->message);
+    return NULL;
+  }
+  work->audit->adopted++;
+  encore_work_decide (work, name, FALSE, bytes, "a song by another name: put where it belongs");
+  if (home == audit->shard)
+    return g_steal_pointer (&id);
+  g_clear_pointer (&lock, encore_id_lock_free);
+  if (home < audit->shard && !work->dry)
+    look_again (audit, home, id); /* else its shard is still to come */
+  return NULL;
+}
+
 /* The names of one shard, into the table; those that no file of ours has are removed. */
 static gboolean
 list_names (Audit *audit, EncoreKind kind, GError **error)
@@ -326,9 +395,12 @@ list_names (Audit *audit, EncoreKind kind, GError **error)
       continue;
     if (!encore_layout_parse (layout, entry->d_name, &id, &ext) ||
         encore_id_hash (id) % ENCORE_LAYOUT_SHARDS != audit->shard) {
-      remove_file (work, dirfd (dir), entry->d_name, entry->d_name,
-                   "no file of ours has such a name here");
-      continue;
+      g_free (id);
+      g_free (ext);
+      ext = g_strdup ("opus");
+      id = kind == ENCORE_KIND_OPUS ? put_in_place (audit, dirfd (dir), entry->d_name) : NULL;
+      if (id == NULL)
+        continue;
     }
     sqlite3_bind_int (add, 1, kind);
     sqlite3_bind_text (add, 2, id, -1, SQLITE_STATIC);
@@ -418,13 +490,15 @@ static const char TOTALS_AGREE[] =
 
 /* The triggers keep the totals; a database that was repaired by hand may have others. */
 static gboolean
-recount (const EncoreWork *work, GError **error)
+recount (const Audit *audit, GError **error)
 {
+  const EncoreWork *work = audit->work;
   EncoreDb *db = work->cache->db;
+  const gint64 agree = encore_db_number (audit->db, TOTALS_AGREE, -1);
 
-  g_mutex_lock (&db->read_mutex);
-  work->audit->totals_wrong = encore_db_number (db->reader, TOTALS_AGREE, 0) == 0;
-  g_mutex_unlock (&db->read_mutex);
+  if (agree < 0)
+    return encore_db_fail (audit->db, error, "audit");
+  work->audit->totals_wrong = agree == 0;
   if (work->dry)
     return TRUE;
   return encore_db_begin (db, error) &&
@@ -452,8 +526,9 @@ audit_all (const EncoreWork *work, GError **error)
     ok = !encore_cache_is_interrupted (self, error) && check_shard (&audit, error);
     encore_work_progress (self, audit.shard + 1, ENCORE_LAYOUT_SHARDS);
   }
+  ok = ok && recount (&audit, error);
   sqlite3_close (audit.db);
-  return ok && recount (work, error);
+  return ok;
 }
 
 gboolean

@@ -22,6 +22,7 @@ struct EncoreCache {
   GHashTable *counts; /* id -> plays not written yet */
   gboolean closing;
   gint interrupted; /* atomic */
+  gint64 rebuilt_broken, rebuilt_unread; /* files, when the database was made again */
   gint64 hits, misses, bytes_saved;
 };
 
@@ -128,6 +129,9 @@ typedef struct {
  * in any case. */
 EncoreJudgement
 encore_judge (EncoreLayout *layout, const char *id, gboolean every_byte, EncoreFound *out);
+/* The file NAME of the directory DIR, by whatever name: WHOLE if it ends well and says which song it
+ * is, *ID (out) (transfer full). */
+EncoreJudgement encore_judge_stray (int dir, const char *name, char **id);
 void encore_found_clear (EncoreFound *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (EncoreFound, encore_found_clear)
 

@@ -99,8 +99,9 @@ open_database (EncoreCache *self, GError **error)
 }
 
 /* What is in the database and not in the files goes into the copy first, if it still can be read.
- */
-static void
+ * One that is damaged is made again by being opened, and is not thrown away for another.
+ * Returns: (transfer full) (nullable): the cache, when that was so. */
+static EncoreCache *
 copy_before_rebuild (const EncoreCacheOptions *options)
 {
   EncoreCacheOptions as_it_is = *options;
@@ -108,16 +109,20 @@ copy_before_rebuild (const EncoreCacheOptions *options)
 
   as_it_is.rebuild = FALSE;
   EncoreCache *self = encore_cache_open (&as_it_is, &error);
+  if (self != NULL && self->db->remade)
+    return self;
   if (self == NULL || !encore_backup_make (self, &error))
     g_warning ("store: pins and counts are those of the weekly copy: %s", error->message);
   encore_cache_close (self);
+  return NULL;
 }
 
 EncoreCache *
 encore_cache_open (const EncoreCacheOptions *options, GError **error)
 {
-  if (options->rebuild)
-    copy_before_rebuild (options);
+  EncoreCache *remade = options->rebuild ? copy_before_rebuild (options) : NULL;
+  if (remade != NULL)
+    return remade;
   EncoreLayout *layout = encore_layout_open (options->dir, options->read_only, error);
   if (layout == NULL)
     return NULL;
@@ -151,6 +156,13 @@ const char *
 encore_cache_get_dir (EncoreCache *self)
 {
   return self->layout->dir;
+}
+
+void
+encore_cache_rebuilt (EncoreCache *self, gint64 *broken, gint64 *unread)
+{
+  *broken = self->rebuilt_broken;
+  *unread = self->rebuilt_unread;
 }
 
 void
@@ -447,7 +459,8 @@ encore_cache_forget_row (EncoreCache *self, const char *id, GError **error)
   const gboolean ok =
       encore_db_run (self->db, error,
                      "UPDATE entry SET state = 3, src_size = 0, opus_size = 0, owner = ''"
-                     " WHERE id = ?1 AND (access_count > 0 OR (" ENCORE_FAILURE_HOLDS "))",
+                     " WHERE id = ?1 AND (access_count > 0 OR pinned = 1"
+                     " OR (" ENCORE_FAILURE_HOLDS "))",
                      "s", id) &&
       encore_db_run (self->db, error, "DELETE FROM entry WHERE id = ?1 AND state <> 3", "s", id) &&
       encore_db_run (self->db, error, "DELETE FROM words WHERE rowid = ?1", "i",

@@ -70,6 +70,9 @@ EncoreCache *encore_cache_open (const EncoreCacheOptions *options, GError **erro
 /* Flushes counts.  Every handle, claim and scratch must have been freed. */
 void encore_cache_close (EncoreCache *self);
 const char *encore_cache_get_dir (EncoreCache *self);
+/* encore_cache_rebuilt: of the files that were found when this open made the database again: *BROKEN
+ * (out) were not whole and are removed, *UNREAD (out) could not be read and are where they were. */
+void encore_cache_rebuilt (EncoreCache *self, gint64 *broken, gint64 *unread);
 /* encore_cache_interrupt: audits, verifications and evictions that run in other threads end soon,
  * with CANCELLED, and no new ones begin. */
 void encore_cache_interrupt (EncoreCache *self);

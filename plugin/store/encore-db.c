@@ -45,7 +45,9 @@ static void
 note_suspicion (sqlite3 *db)
 {
   const char *name = sqlite3_db_filename (db, "main");
-  g_autofree char *path = name != NULL && *name != '\0' ? g_strconcat (name, SUSPECT, NULL) : NULL;
+  g_autofree char *path = name != NULL && g_str_has_suffix (name, "/encore.db")
+                              ? g_strconcat (name, SUSPECT, NULL)
+                              : NULL; /* of what was set aside that much is known */
   const int fd = path != NULL ? open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
 
   if (fd >= 0)
@@ -230,6 +232,22 @@ encore_db_connect (const char *path, GError **error)
   return open_connection (path, TRUE, FALSE, &code, error);
 }
 
+sqlite3 *
+encore_db_connect_aside (const char *path, GError **error)
+{
+  sqlite3 *db = NULL;
+
+  if (open_immutable (path, &db) == SQLITE_OK) {
+    sqlite3_db_config (db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config (db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_exec (db, "PRAGMA cell_size_check = ON", NULL, NULL, NULL);
+    return db;
+  }
+  encore_db_fail (db, error, "open");
+  sqlite3_close (db);
+  return NULL;
+}
+
 gint64
 encore_db_total (sqlite3 *db, const char *sql, const char *recount)
 {
@@ -322,13 +340,23 @@ remove_asides (const char *dir, guint keep)
     unlink (paths->pdata[i]);
 }
 
-/* The damaged database is kept for whoever wants to look into it, and the one before it, which may
- * be the better one. */
-static gboolean
-set_aside (const char *dir, const char *path, const char *why, GError **error)
+/* A name that nobody has: two within a second are two. */
+static char *
+name_aside (const char *path)
 {
-  g_autofree char *aside =
-      g_strdup_printf ("%s.corrupt-%" G_GINT64_FORMAT, path, g_get_real_time () / G_USEC_PER_SEC);
+  for (gint64 s = g_get_real_time () / G_USEC_PER_SEC;; s++) {
+    g_autofree char *suffix = g_strdup_printf (".corrupt-%" G_GINT64_FORMAT, s);
+    if (size_of (path, suffix) < 0)
+      return g_strconcat (path, suffix, NULL);
+  }
+}
+
+/* The damaged database is kept for whoever wants to look into it, and the one before it, which may
+ * be the better one.  *OUT (out) (transfer full): its new name. */
+static gboolean
+set_aside (const char *dir, const char *path, const char *why, char **out, GError **error)
+{
+  g_autofree char *aside = name_aside (path);
   static const char *const siblings[] = {"-wal", "-shm", "-journal", SUSPECT};
 
   remove_asides (dir, 1);
@@ -342,6 +370,7 @@ set_aside (const char *dir, const char *path, const char *why, GError **error)
     unlink (sibling);
   }
   g_warning ("store: the database %s: kept as %s", why, aside);
+  *out = g_steal_pointer (&aside);
   return TRUE;
 }
 
@@ -380,11 +409,9 @@ open_or_renew (EncoreDb *self, const EncoreDbOptions *o, const char *path, GErro
   self->writer = open_connection (path, FALSE, o->small_blocks, &code, &local);
   if (check != CHECK_NOTHING || (o->alone && self->writer == NULL))
     finding = look_into (self->writer, path, check, code);
-  if (o->renew && self->writer != NULL) {
-    if (encore_schema_is_newer (self->writer)) {
-      encore_schema_check (self->writer, error);
-      return FALSE;
-    }
+  if (o->renew && self->writer != NULL && finding != FOUND_DAMAGED) {
+    if (encore_schema_is_refused (self->writer))
+      return encore_schema_check (self->writer, error);
     finding = FOUND_DAMAGED;
   }
   if (self->writer != NULL && finding == FOUND_SOUND)
@@ -393,7 +420,8 @@ open_or_renew (EncoreDb *self, const EncoreDbOptions *o, const char *path, GErro
   sqlite3_close (self->writer);
   self->writer = NULL;
   if (finding == FOUND_DAMAGED) {
-    if (!set_aside (o->dir, path, o->renew ? "is renewed as was asked" : "is damaged", error))
+    if (!set_aside (o->dir, path, o->renew ? "is renewed as was asked" : "is damaged",
+                    &self->aside, error))
       return FALSE;
     self->remade = !o->renew;
     self->writer = open_connection (path, FALSE, o->small_blocks, &code, error);
@@ -476,5 +504,6 @@ encore_db_close (EncoreDb *self)
   sqlite3_close (self->writer);
   g_mutex_clear (&self->write_mutex);
   g_mutex_clear (&self->read_mutex);
+  g_free (self->aside);
   g_free (self);
 }

@@ -25,6 +25,7 @@ typedef struct {
   GMutex write_mutex, read_mutex;
   sqlite3_stmt *lookup; /* reader's, prepared once: the hit path */
   gboolean remade;      /* it was damaged when it was opened, and is another now */
+  char *aside;          /* (nullable): where the damaged one is, for the fill to read */
 } EncoreDb;
 
 /* Puts what is known of the files into a database that is made new, within the transaction that
@@ -52,6 +53,9 @@ void encore_db_close (EncoreDb *self);
 /* encore_db_connect: one more connection for long reading, which keeps nobody from a lookup; to be
  * closed with sqlite3_close(). */
 sqlite3 *encore_db_connect (const char *path, GError **error);
+/* encore_db_connect_aside: to a database that nobody has open and nobody writes to; nothing is
+ * written beside it, either. */
+sqlite3 *encore_db_connect_aside (const char *path, GError **error);
 /* encore_db_number: first column of the first row; MISSING without one. */
 gint64 encore_db_number (sqlite3 *db, const char *sql, gint64 missing);
 /* encore_db_total: what SQL reads of the table of totals; where that is damaged, which others who

@@ -426,11 +426,11 @@ encore_evict_trim_history (EncoreCache *self, GError **error)
 {
   return encore_db_run (self->db, error,
                         "DELETE FROM entry WHERE state = 3 AND access_count = 0"
-                        " AND NOT (" ENCORE_FAILURE_HOLDS ")",
+                        " AND pinned = 0 AND NOT (" ENCORE_FAILURE_HOLDS ")",
                         "") &&
          encore_db_run (self->db, error,
                         "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE state = 3"
-                        " ORDER BY last_access LIMIT max (0,"
+                        " AND pinned = 0 ORDER BY last_access LIMIT max (0,"
                         " (SELECT count (*) FROM entry WHERE state = 3) -"
                         " max (?1, ?2 * (SELECT v FROM total WHERE k = 'entries'))))",
                         "ii", (gint64) HISTORY_MIN, (gint64) HISTORY_SHARE);

@@ -5,10 +5,13 @@
 #include "store/encore-sum.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/encore-media-id.h"
 
 static void
 fill_from_tags (EncorePublish *what, const EncoreOggSummary *tags)
@@ -62,6 +65,32 @@ encore_judge (EncoreLayout *layout, const char *id, gboolean every_byte, EncoreF
   if (fd < 0)
     return saved == ELOOP || saved == ENOENT ? ENCORE_JUDGED_BROKEN : ENCORE_JUDGED_UNKNOWN;
   const EncoreJudgement judgement = judge_fd (layout, id, fd, every_byte, out);
+  close (fd);
+  return judgement;
+}
+
+EncoreJudgement
+encore_judge_stray (int dir, const char *name, char **id)
+{
+  const int fd = openat (dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int saved = errno;
+  EncoreOggSummary tags = {0};
+  g_autoptr (GError) error = NULL;
+  struct stat st;
+  EncoreJudgement judgement = ENCORE_JUDGED_BROKEN;
+
+  *id = NULL;
+  if (fd < 0)
+    return saved == ELOOP || saved == ENOENT ? ENCORE_JUDGED_BROKEN : ENCORE_JUDGED_UNKNOWN;
+  if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode)) {
+    if (encore_ogg_summarise (fd, &tags, &error) && tags.complete)
+      *id = g_strdup (encore_ogg_summary_get (&tags, "ENCORE_ID"));
+    if (*id != NULL && encore_id_is_stem (*id))
+      judgement = ENCORE_JUDGED_WHOLE;
+    else if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_STORE))
+      judgement = ENCORE_JUDGED_UNKNOWN;
+  }
+  encore_ogg_summary_clear (&tags);
   close (fd);
   return judgement;
 }

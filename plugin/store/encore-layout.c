@@ -577,6 +577,23 @@ encore_layout_publish (const EncoreLayout *self, const char *private_name, const
 }
 
 gboolean
+encore_layout_move_stray (const EncoreLayout *self, int from, const char *name, const char *id,
+                          GError **error)
+{
+  const int shard =
+      encore_layout_open_shard (self, ENCORE_KIND_OPUS, encore_id_hash (id) % ENCORE_LAYOUT_SHARDS);
+  g_autofree char *to = encore_layout_name (self, id, "opus");
+
+  if (shard < 0)
+    return fail (error, "cannot open the shard of", id);
+  const gboolean ok =
+      (renameat (from, name, shard, to) == 0 || fail (error, "cannot move", name)) &&
+      ((fsync (shard) == 0 && fsync (from) == 0) || fail (error, "cannot sync", name));
+  close (shard);
+  return ok;
+}
+
+gboolean
 encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
                          GError **error)
 {

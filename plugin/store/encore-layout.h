@@ -63,6 +63,10 @@ int encore_layout_open_private (const EncoreLayout *self, const char *private_na
 gboolean encore_layout_publish (const EncoreLayout *self, const char *private_name,
                                 const char *name, EncoreKind kind, const char *id, const char *ext,
                                 gint64 *bytes, GError **error);
+/* encore_layout_move_stray: the file NAME of the directory FROM is the song ID, which has no other,
+ * and gets its place, durably.  Under the id's lock. */
+gboolean encore_layout_move_stray (const EncoreLayout *self, int from, const char *name,
+                                   const char *id, GError **error);
 /* encore_layout_sync_file: the file FD of ID, as it is and where it is, is durable. */
 gboolean encore_layout_sync_file (const EncoreLayout *self, EncoreKind kind, const char *id, int fd,
                                   GError **error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A database that was lost or damaged is made again: songs from the tags of the files, pins,
- * counts, remembered failures and aliases from the weekly copy (encore-backup.c).
+ * A database that was lost or damaged is made again: songs from the tags of the files; pins,
+ * counts, remembered failures and aliases from the weekly copy (encore-backup.c), and the pins and
+ * counts of later days from what can still be read of the damaged one.
  *
  * All of it happens in the transaction that makes the database, so a crash leaves none at all and
  * the next open begins again. */
@@ -21,14 +22,14 @@
 typedef struct {
   EncoreCache *cache;
   EncoreDb *db;
-  gint64 songs, broken;
+  gint64 songs;
 } Rebuild;
 
 /* A file that is not whole becomes an unfinished row: the recovery that follows removes it. */
 static gboolean
 add_broken (Rebuild *work, const char *id, GError **error)
 {
-  work->broken++;
+  work->cache->rebuilt_broken++;
   return encore_db_run (work->db, error, "INSERT OR IGNORE INTO entry (id, state) VALUES (?1, 0)",
                         "s", id);
 }
@@ -46,6 +47,7 @@ add_song (Rebuild *work, const char *id, GError **error)
     return add_broken (work, id, error);
   case ENCORE_JUDGED_UNKNOWN:
     g_warning ("store: %s cannot be read and is left where it is", id);
+    work->cache->rebuilt_unread++;
     return TRUE;
   default:
     break;
@@ -161,29 +163,80 @@ merge_copy (Rebuild *work, GError **error)
   return ok;
 }
 
+/* ---- the damaged one */
+
+/* From either end of the table, as far as it can be read: one bad page costs the rows of that page.
+ * Only small numbers are believed, and only of songs that are there: nothing else of it. */
+#define ASIDE_ROWS                                                                                 \
+  "SELECT id, access_count, pinned, last_access FROM entry NOT INDEXED WHERE state = 1"            \
+  " AND access_count BETWEEN 0 AND 1000000000 AND pinned IN (0, 1) ORDER BY id "
+
+static gboolean
+merge_aside_row (Rebuild *work, sqlite3_stmt *row, GError **error)
+{
+  return encore_db_run (work->db, error,
+                        "UPDATE entry SET access_count = ?2, pinned = ?3,"
+                        " last_access = max (last_access, ?4) WHERE id = ?1 AND state = 1",
+                        "siii", encore_db_text (row, 0), (gint64) sqlite3_column_int64 (row, 1),
+                        (gint64) sqlite3_column_int64 (row, 2),
+                        MIN ((gint64) sqlite3_column_int64 (row, 3),
+                             g_get_real_time () / G_USEC_PER_SEC));
+}
+
+static gboolean
+merge_aside (Rebuild *work, GError **error)
+{
+  sqlite3 *aside =
+      work->db->aside != NULL ? encore_db_connect_aside (work->db->aside, NULL) : NULL;
+  gboolean ok = TRUE;
+
+  if (aside != NULL)
+    ok = merge_all (work, aside, ASIDE_ROWS "ASC", merge_aside_row, error) &&
+         merge_all (work, aside, ASIDE_ROWS "DESC", merge_aside_row, error);
+  sqlite3_close (aside);
+  return ok;
+}
+
 /* ---- */
+
+/* In the order in which they would go: by the policy, of which only GDSF is worked out from each
+ * song alone. */
+static gboolean
+set_prio (Rebuild *work, GError **error)
+{
+  const EncoreEvictPolicy policy = work->cache->options.policy;
+  g_autofree char *sql =
+      policy == ENCORE_EVICT_GDSF
+          ? g_strdup_printf ("UPDATE entry SET prio = %s WHERE state = 1 AND ?1 = 0",
+                             encore_evict_prio_sql (work->cache))
+          : g_strdup_printf ("UPDATE entry SET prio = ranked.n + ?1 + ?2 FROM (SELECT id AS name,"
+                             " row_number () OVER (ORDER BY %s, id) AS n FROM entry"
+                             " WHERE state = 1) AS ranked WHERE id = ranked.name",
+                             policy == ENCORE_EVICT_LRU ? "last_access" : "created_at");
+
+  return encore_db_run (work->db, error, sql, "ii", (gint64) 0, (gint64) 0);
+}
 
 gboolean
 encore_rebuild_fill (EncoreDb *db, gpointer data, GError **error)
 {
   Rebuild work = {.cache = data, .db = db};
-  g_autofree char *prio = g_strdup_printf ("UPDATE entry SET prio = %s WHERE state = 1 AND ?1 = 0",
-                                           encore_evict_prio_sql (work.cache));
   gboolean ok = TRUE;
+
+  work.cache->rebuilt_broken = work.cache->rebuilt_unread = 0;
 
   for (guint shard = 0; ok && shard < ENCORE_LAYOUT_SHARDS; shard++) {
     ok = add_shard (&work, shard, error);
     encore_work_progress (work.cache, shard + 1, ENCORE_LAYOUT_SHARDS);
   }
-  ok = ok && merge_copy (&work, error) &&
-       encore_db_run (db, error, prio, "ii", (gint64) 0, (gint64) 0) &&
+  ok = ok && merge_copy (&work, error) && merge_aside (&work, error) && set_prio (&work, error) &&
        encore_db_run (db, error,
                       "UPDATE total SET v = (SELECT coalesce (sum (access_count), 0) FROM entry)"
                       " WHERE k = 'plays'",
                       "");
-  if (ok && work.songs + work.broken > 0)
+  if (ok && work.songs + work.cache->rebuilt_broken > 0)
     g_warning ("store: the database was made again from the files: %" G_GINT64_FORMAT
                " songs, %" G_GINT64_FORMAT " broken files",
-               work.songs, work.broken);
+               work.songs, work.cache->rebuilt_broken);
   return ok;
 }

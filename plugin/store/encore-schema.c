@@ -242,10 +242,14 @@ is_foreign (sqlite3 *db)
 }
 
 gboolean
-encore_schema_is_newer (sqlite3 *db)
+encore_schema_is_refused (sqlite3 *db)
 {
-  return encore_db_number (db, "PRAGMA application_id", -1) == ENCORE_APPLICATION_ID &&
-         encore_db_number (db, "PRAGMA user_version", -1) > ENCORE_SCHEMA_VERSION;
+  const gint64 tables = encore_db_number (db, "SELECT count (*) FROM sqlite_schema", -1);
+
+  return tables > 0 &&
+         (is_foreign (db) ||
+          (encore_db_number (db, "PRAGMA application_id", -1) == ENCORE_APPLICATION_ID &&
+           encore_db_number (db, "PRAGMA user_version", -1) > ENCORE_SCHEMA_VERSION));
 }
 
 EncoreSchemaState

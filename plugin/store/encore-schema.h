@@ -21,8 +21,9 @@ typedef enum {
  * are what we made, and with THOROUGH the index of words is sound.  A new or an older database is.
  */
 EncoreSchemaState encore_schema_judge (sqlite3 *db, gboolean thorough);
-/* encore_schema_is_newer: DB is of an Encore that came after this one. */
-gboolean encore_schema_is_newer (sqlite3 *db);
+/* encore_schema_is_refused: DB can be read, and is of an Encore that came after this one or of
+ * another program: it is not ours to replace. */
+gboolean encore_schema_is_refused (sqlite3 *db);
 /* encore_schema_check: DB is ours and can be read as it is.  Errors: STORE in words. */
 gboolean encore_schema_check (sqlite3 *db, GError **error);
 

@@ -65,13 +65,22 @@ int
 tool_rebuild (const ToolCall *call)
 {
   EncoreCacheStats stats;
+  gint64 broken, unread;
 
   encore_cache_stats (call->cache, &stats);
+  encore_cache_rebuilt (call->cache, &broken, &unread);
   tool_progress_clear ();
   printf ("the database was made again: %" G_GINT64_FORMAT " songs of %" G_GINT64_FORMAT
           " bytes, %" G_GINT64_FORMAT " pinned, %" G_GINT64_FORMAT " plays\n",
           stats.entries, stats.bytes, stats.pinned, stats.total_plays);
-  return EXIT_CLEAN;
+  if (broken > 0)
+    printf ("%" G_GINT64_FORMAT " files were not whole and are removed\n", broken);
+  if (unread > 0)
+    fprintf (stderr,
+             "encore-cache: %" G_GINT64_FORMAT
+             " files could not be read and are left where they are\n",
+             unread);
+  return unread > 0 ? EXIT_FAILED : broken > 0 ? EXIT_FOUND : EXIT_CLEAN;
 }
 
 int
