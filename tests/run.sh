@@ -4,8 +4,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 bash tests/prepare.sh build --enable-werror || exit 1
 
-# three at a time: most of them wait most of the time
-make -j3 -C build check
+# four at a time: most of them wait most of the time
+make -j4 -C build check
 status=$?
 mapfile -t results < <(find build/tests -name '*.trs')
 count () { cat "${results[@]}" /dev/null | grep -c "^:test-result: $1"; }
@@ -18,5 +18,8 @@ if [ $failed -gt 0 ]; then
 elif [ $status -ne 0 ]; then
   failed=1
 fi
+# which took long: from the birth of a test's log to its last line, where the file system knows it
+find build/tests -name 'test-*.log' -printf '%Bs %Ts %p\n' 2>/dev/null |
+  awk '$1 > 0 { printf "%4d s  %s\n", $2 - $1, $3 }' | sort -rn | head -12
 echo "$(count PASS) passed, $failed failed, $(count SKIP) skipped"
 [ $status -eq 0 ] && [ $failed -eq 0 ]
