@@ -83,6 +83,35 @@ take_in (const EncoreWork *work, const char *id, const EncoreFound *found, const
   encore_work_decide (work, id, FALSE, found->bytes, reason);
 }
 
+static gboolean
+is_unread (EncoreCache *self, const char *id)
+{
+  return encore_cache_row_says (self,
+                                "SELECT count (*) FROM entry WHERE id = ?1 AND state = 0"
+                                " AND owner = '" ENCORE_OWNER_UNREAD "'",
+                                id, NULL);
+}
+
+gboolean
+encore_audit_is_settled (const EncoreWork *work, const char *id)
+{
+  g_auto (EncoreFound) found = {0};
+
+  if (!is_unread (work->cache, id))
+    return FALSE;
+  switch (encore_judge (work->cache->layout, id, TRUE, &found)) {
+  case ENCORE_JUDGED_WHOLE:
+    take_in (work, id, &found, "a whole file that could not be read once: it has its row");
+    work->cache->rebuilt_unread -= work->cache->rebuilt_unread > 0;
+    return TRUE;
+  case ENCORE_JUDGED_UNKNOWN:
+    encore_work_fail (work, id, 0, "it cannot be read now");
+    return TRUE;
+  default:
+    return FALSE;
+  }
+}
+
 gboolean
 encore_audit_adopt (EncoreCache *self, const char *id)
 {
@@ -91,7 +120,7 @@ encore_audit_adopt (EncoreCache *self, const char *id)
   EncoreAudit audit = {0};
   const EncoreWork work = {.cache = self, .audit = &audit};
 
-  if ((state != ENCORE_ROW_NONE && state != ENCORE_ROW_HISTORY) ||
+  if ((state != ENCORE_ROW_NONE && state != ENCORE_ROW_HISTORY && !is_unread (self, id)) ||
       encore_judge (self->layout, id, TRUE, &found) != ENCORE_JUDGED_WHOLE)
     return FALSE;
   take_in (&work, id, &found, "");

@@ -135,6 +135,11 @@ EncoreJudgement encore_judge_stray (int dir, const char *name, char **id);
 void encore_found_clear (EncoreFound *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (EncoreFound, encore_found_clear)
 
+/* Owner of a pending row whose file could not be read when the database was made again. */
+#define ENCORE_OWNER_UNREAD "unread"
+/* encore-audit.c: is ID such a row, and is nothing to be undone?  Its file was read now, and the row
+ * is ready, or cannot be read still.  Under the id's lock. */
+gboolean encore_audit_is_settled (const EncoreWork *work, const char *id);
 /* encore-audit.c: a whole file of ID that no row names gets its row.  Under the id's lock. Returns:
  * whether it did. */
 gboolean encore_audit_adopt (EncoreCache *self, const char *id);

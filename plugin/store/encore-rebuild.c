@@ -34,6 +34,18 @@ add_broken (Rebuild *work, const char *id, GError **error)
                         "s", id);
 }
 
+/* A file that cannot be read is looked at again at each open, by that row. */
+static gboolean
+add_unread (Rebuild *work, const char *id, GError **error)
+{
+  g_warning ("store: %s cannot be read and is left where it is", id);
+  work->cache->rebuilt_unread++;
+  return encore_db_run (work->db, error,
+                        "INSERT OR IGNORE INTO entry (id, state, owner)"
+                        " VALUES (?1, 0, '" ENCORE_OWNER_UNREAD "')",
+                        "s", id);
+}
+
 static gboolean
 add_song (Rebuild *work, const char *id, GError **error)
 {
@@ -46,9 +58,7 @@ add_song (Rebuild *work, const char *id, GError **error)
   case ENCORE_JUDGED_BROKEN:
     return add_broken (work, id, error);
   case ENCORE_JUDGED_UNKNOWN:
-    g_warning ("store: %s cannot be read and is left where it is", id);
-    work->cache->rebuilt_unread++;
-    return TRUE;
+    return add_unread (work, id, error);
   default:
     break;
   }
@@ -176,7 +186,7 @@ merge_aside_row (Rebuild *work, sqlite3_stmt *row, GError **error)
 {
   return encore_db_run (work->db, error,
                         "UPDATE entry SET access_count = ?2, pinned = ?3,"
-                        " last_access = max (last_access, ?4) WHERE id = ?1 AND state = 1",
+                        " last_access = max (last_access, ?4) WHERE id = ?1",
                         "siii", encore_db_text (row, 0), (gint64) sqlite3_column_int64 (row, 1),
                         (gint64) sqlite3_column_int64 (row, 2),
                         MIN ((gint64) sqlite3_column_int64 (row, 3),

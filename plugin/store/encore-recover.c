@@ -43,6 +43,8 @@ finish_rows (const EncoreWork *work)
       work->audit->skipped += lock == NULL;
       continue;
     }
+    if (state == ENCORE_ROW_PENDING && encore_audit_is_settled (work, id))
+      continue;
     if (!work->dry && (!encore_cache_remove_files (self, id, &bytes, &error) ||
                        !encore_cache_forget_row (self, id, &error))) {
       g_warning ("store: %s: %s", id, error->message);

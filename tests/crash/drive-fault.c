@@ -103,9 +103,15 @@ run_with_shim (Fault *fault, int n)
                        report,
                        "G_DEBUG=",
                        drive->then > 0 ? then : "CRASH_SHIM_THEN=0",
-                       drive->forever ? "CRASH_SHIM_FOREVER=1" : NULL,
+                       NULL,
+                       NULL,
                        NULL};
+  const char **more = &env[7];
 
+  if (drive->forever)
+    *more++ = "CRASH_SHIM_FOREVER=1";
+  if (drive->reads)
+    *more++ = "CRASH_SHIM_READS=1";
   if (number == 0 && strcmp (drive->how, "kill") != 0)
     g_error ("crash-drive: --how %s", drive->how);
   if (is_import (drive))
@@ -169,7 +175,7 @@ run_boundary (Fault *fault, int n)
   }
   if (drive_violations () > before)
     printf ("#   %s %s%s at boundary %d: %s\n", drive->scenario, drive->how,
-            drive->forever ? " for ever" : "", n, where);
+            drive->forever ? " for ever" : "", n, where != NULL ? where : "?");
 }
 
 void
@@ -187,9 +193,9 @@ drive_run_fault (Drive *drive)
   const int boundaries = count_boundaries (&fault);
   for (int n = 1; n <= boundaries && drive_violations () < 3; n += drive->step, runs++)
     run_boundary (&fault, n);
-  printf ("# %s, %s%s: %d of %d boundaries, %d injected, %d of them noticed\n", drive->scenario,
-          drive->how, drive->forever ? " for ever" : "", runs, boundaries, fault.injected,
-          fault.noticed);
+  printf ("# %s, %s%s%s: %d of %d boundaries, %d injected, %d of them noticed\n", drive->scenario,
+          drive->how, drive->reads ? " of reads" : "", drive->forever ? " for ever" : "", runs,
+          boundaries, fault.injected, fault.noticed);
   if (fault.injected != runs || (2 * fault.noticed < runs && strcmp (drive->how, "kill") == 0))
     drive_violation (drive, "the enumeration does not inject");
   template_free (fault.start);

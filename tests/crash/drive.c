@@ -6,7 +6,7 @@
  *   crash-drive roll ... --seconds N     processes come and go beside live peers
  *   crash-drive once ...                 everybody wants every song: as many fetches as songs
  *   crash-drive check ...                looks before and after the product has recovered
- *   crash-drive fault ... --scenario NAME --how kill|EIO|ENOSPC|EROFS [--forever]
+ *   crash-drive fault ... --scenario NAME --how kill|EIO|ENOSPC|EROFS [--forever] [--reads]
  *     [--then N]
  *   crash-drive damage ... --rounds N    the database is hit at random
  *   crash-drive full ... --seconds N     on a disk that others have filled
@@ -378,6 +378,7 @@ parse (Drive *drive, int *argc, char ***argv)
       {"scenario", 0, 0, G_OPTION_ARG_STRING, &drive->scenario, NULL, NULL},
       {"how", 0, 0, G_OPTION_ARG_STRING, &drive->how, NULL, NULL},
       {"forever", 0, 0, G_OPTION_ARG_NONE, &drive->forever, NULL, NULL},
+      {"reads", 0, 0, G_OPTION_ARG_NONE, &drive->reads, NULL, NULL},
       {"then", 0, 0, G_OPTION_ARG_INT, &drive->then, NULL, NULL},
       {"step", 0, 0, G_OPTION_ARG_INT, &drive->step, NULL, NULL},
       {"tool", 0, 0, G_OPTION_ARG_FILENAME, &drive->tool, NULL, NULL},

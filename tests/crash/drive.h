@@ -17,6 +17,7 @@ typedef struct {
   char *shim;           /* path of the preloaded library */
   char *scenario, *how; /* of crash-load; "kill", "EIO", "ENOSPC", "EROFS" */
   gboolean forever;     /* all later calls fail, too */
+  gboolean reads;       /* those that read are the boundaries */
   int step;             /* each STEP-th boundary */
   int then;             /* after a call that failed this many more, then killed; 0: never */
   char *tool, *import;  /* encore-cache and a directory, for the scenario "import" */

@@ -6,6 +6,7 @@
  *   CRASH_SHIM_AT       N, from 1; 0: only count
  *   CRASH_SHIM_HOW      "kill", or the number of an errno
  *   CRASH_SHIM_FOREVER  set: all later calls fail as well
+ *   CRASH_SHIM_READS    set: calls that read files are counted instead
  *   CRASH_SHIM_THEN     K: K calls after the one that failed the process is killed
  *   CRASH_SHIM_REPORT   file: "N call path" is appended at the first injection, the number of calls
  *                       at exit when only counting */
@@ -33,6 +34,7 @@ static size_t dir_len;
 static long at, calls;
 static int error_number; /* 0: kill */
 static int forever;
+static int reads; /* 1: what reads is counted, 0: what changes */
 static long then;
 
 __attribute__ ((constructor)) static void
@@ -47,6 +49,7 @@ configure (void)
   error_number = how == NULL || strcmp (how, "kill") == 0 ? 0 : atoi (how);
   then = getenv ("CRASH_SHIM_THEN") != NULL ? atol (getenv ("CRASH_SHIM_THEN")) : 0;
   forever = getenv ("CRASH_SHIM_FOREVER") != NULL;
+  reads = getenv ("CRASH_SHIM_READS") != NULL;
 }
 
 /* Raw: our own calls are not to be counted. */
@@ -98,15 +101,15 @@ is_below (int dirfd, const char *name, char *path, size_t size)
   return strncmp (path, dir, dir_len) == 0 && (path[dir_len] == '/' || path[dir_len] == '\0');
 }
 
-/* Returns: 0, or the errno that the call has to fail with. */
+/* Returns: 0, or the errno that the call has to fail with.  IS_READ: 1 or 0. */
 static int
-pass (const char *call, int dirfd, const char *name)
+pass_kind (int is_read, const char *call, int dirfd, const char *name)
 {
   const int saved = errno;
   char path[PATH_MAX + 256];
   int result = 0;
 
-  if (is_below (dirfd, name, path, sizeof path)) {
+  if (is_read == reads && is_below (dirfd, name, path, sizeof path)) {
     const long number = __atomic_add_fetch (&calls, 1, __ATOMIC_SEQ_CST);
     if (at != 0 && number == at)
       tell (number, call, path);
@@ -119,6 +122,12 @@ pass (const char *call, int dirfd, const char *name)
   return result;
 }
 
+static int
+pass (const char *call, int dirfd, const char *name)
+{
+  return pass_kind (0, call, dirfd, name);
+}
+
 #define FAIL_IF(error) \
   do { \
     const int e = (error); \
@@ -127,6 +136,29 @@ pass (const char *call, int dirfd, const char *name)
       return -1; \
     } \
   } while (0)
+
+/* ---- what reads */
+
+EXPORT ssize_t
+read (int fd, void *bytes, size_t len)
+{
+  FAIL_IF (pass_kind (1, "read", fd, NULL));
+  return REAL (read) (fd, bytes, len);
+}
+
+EXPORT ssize_t
+pread (int fd, void *bytes, size_t len, off_t offset)
+{
+  FAIL_IF (pass_kind (1, "pread", fd, NULL));
+  return REAL (pread) (fd, bytes, len, offset);
+}
+
+EXPORT ssize_t
+pread64 (int fd, void *bytes, size_t len, off64_t offset)
+{
+  FAIL_IF (pass_kind (1, "pread", fd, NULL));
+  return REAL (pread64) (fd, bytes, len, offset);
+}
 
 /* ---- files that are open */
 
