@@ -35,7 +35,7 @@ position () { # NAME: of the last np, in seconds
 begin first
 ask 'amy: ?play tuneAAAAAAA' 'Playing: The Test Tune' "a song plays"
 ask 'bob: ?play -quietAAAAA' 'Queued as #1' "another one waits"
-faults '{"resolve/search/*": {"delay": 20}, "media/loudAAAAAAA/251": {"rate": 10000}}'
+faults '{"resolve/search/enough loud": {"delay": 20}, "media/loudAAAAAAA/251": {"rate": 10000}}'
 ask 'bob: ?play loudAAAAAAA' 'Queued as #2' "one is not fetched yet"
 ask 'bob: ?play enough loud' 'Queued as #3' "and one is only words"
 ask 'boss: ?loop queue' 'Loop: queue' "the queue is repeated"

@@ -15,7 +15,7 @@ ok $? "SIGKILL at random instants: what was acknowledged is there, what was remo
 drive roll --seconds "$seconds" --procs 4 --threads 3 --max-ms $max_ms --budget 700000
 ok $? "processes come and go beside live peers"
 drive damage --rounds "${CRASH_DAMAGES:-100}"
-ok $? "the database damaged at random: every song is there"
+ok $? "the database damaged at random: every song is there, and pinned if it was"
 drive version --rounds $((rounds / 40)) --delay 0
 ok $? "beside a newer and an older version: refused in words, those there go on, migrated at the end"
 finish
