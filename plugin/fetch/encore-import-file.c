@@ -130,19 +130,6 @@ is_readable (EncoreImportFile *self, int fd)
   return n == 0;
 }
 
-/* Only what is known to be its own fault is held against a file that may be deleted for it: not that
- * decoding was cut short, that a plugin is missing or that there are no descriptors left. */
-static void
-take_error (EncoreImportFile *self, const GError *error)
-{
-  if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT) ||
-      g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NO_AUDIO))
-    encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%s", error->message);
-  else
-    encore_import_file_set_flaw (self, ENCORE_IMPORT_FAILED, "it cannot be judged: %s",
-                                 error->message);
-}
-
 /* ---- which id */
 
 static void
@@ -161,7 +148,7 @@ probe (EncoreImportFile *self, int dirfd)
     return;
   }
   if (!encore_probe_file (fd, &self->probe, &error) && is_readable (self, fd))
-    take_error (self, error);
+    encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%s", error->message);
   close (fd);
 }
 
@@ -204,6 +191,9 @@ encore_import_file_judge (EncoreImportFile *self, int dirfd, GCancellable *cance
     encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%.1f s of music, %.1f s announced",
                                  (double) self->frames / ENCORE_OPUS_RATE_HZ,
                                  self->probe.announced_ms / 1000.0);
+  else if (!decodes && g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NO_DECODER))
+    encore_import_file_set_flaw (self, ENCORE_IMPORT_FAILED, "it cannot be judged: %s",
+                                 error->message);
   else if (!decodes)
-    take_error (self, error);
+    encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%s", error->message);
 }

@@ -18,7 +18,6 @@
 
 #include "base/encore-fs.h"
 #include "base/encore-ogg.h"
-#include "fetch/encore-decode.h"
 #include "fetch/encore-import-file.h"
 #include "fetch/encore-normalise.h"
 
@@ -147,14 +146,11 @@ is_stopped (Import *self)
   return stopped;
 }
 
-/* What became of a file that is or is not wanted any more.  What was not or could not be judged
- * stays. */
+/* What became of a file that is or is not wanted any more.  What could not be judged stays. */
 static gboolean
 delete_file (Import *self, const File *file)
 {
-  const gboolean judged = file->flaw != NULL
-                              ? file->flaw_verdict != ENCORE_IMPORT_FAILED
-                              : file->whole || file->parsed.kind == ENCORE_NAME_LEFTOVER;
+  const gboolean judged = file->flaw == NULL || file->flaw_verdict != ENCORE_IMPORT_FAILED;
 
   if (!self->options->remove || self->options->dry || !judged || file->keep ||
       !encore_import_file_delete (file, self->dirfd))
@@ -533,27 +529,6 @@ look_up (Import *self, const char *stem)
   return hit;
 }
 
-/* A file is only broken here if what is known to be whole does decode: else it is the decoder. */
-static void
-spare_broken (Import *self, const Group *group, EncoreHandle *hit)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", encore_handle_get_fd (hit));
-  g_autoptr (GError) error = NULL;
-  gint64 frames;
-  guint n_broken = 0;
-
-  for (guint i = 0; i < group->files->len; i++) {
-    const File *file = group->files->pdata[i];
-    n_broken += file->flaw != NULL && file->flaw_verdict == ENCORE_IMPORT_BROKEN;
-  }
-  if (n_broken == 0 || encore_decode_check (path, self->options->cancellable, &frames, &error))
-    return;
-  for (guint i = 0; i < group->files->len; i++)
-    encore_import_file_set_flaw (group->files->pdata[i], ENCORE_IMPORT_FAILED,
-                                 "it cannot be judged, nor can the cached song: %s",
-                                 error->message);
-}
-
 /* Before files are deleted for it the cached song must be what it was, byte for byte; a damaged one
  * goes, and is taken anew.  Each file is judged, and one that has more music than the cache stays.
  * @hit: (transfer full).  Returns: (transfer full) (nullable). */
@@ -573,7 +548,6 @@ vouch (Import *self, const Group *group, EncoreHandle *hit)
   if (hit == NULL)
     return NULL;
   choose (self, group);
-  spare_broken (self, group, hit);
   const gint64 cached_ms = encore_handle_get_info (hit)->duration_ms;
   for (guint i = 0; i < group->files->len; i++) {
     File *file = group->files->pdata[i];
@@ -596,7 +570,7 @@ take_and_tell (Import *self, const Group *group)
     handle = take (self, group, &taken, &error);
   if (handle != NULL && taken == NULL && self->options->remove) /* somebody else was faster */
     handle = vouch (self, group, g_steal_pointer (&handle));
-  if (is_stopped (self) && (handle == NULL || taken == NULL))
+  if (is_stopped (self) && handle == NULL)
     return;
   if (error != NULL && ends_all (error)) {
     stop (self, error);
@@ -625,11 +599,9 @@ settle (gpointer data, gpointer user_data)
     g_autoptr (EncoreHandle) hit = look_up (self, group->stem);
     if (hit != NULL && self->options->remove && !self->options->dry)
       hit = vouch (self, group, hit);
-    if (is_stopped (self)) /* what was decoded until then proves nothing */
-      return;
     if (hit != NULL)
       tell_group (self, group, NULL, TRUE);
-    else
+    else if (!is_stopped (self))
       take_and_tell (self, group);
   }
   count_done (self, group->files->len);
@@ -652,7 +624,6 @@ import_all (Import *self, GError **error)
 {
   g_autoptr (GPtrArray) files = NULL;
 
-
   if (self->cache != NULL &&
       encore_fs_is_inside (self->dirfd, encore_cache_get_dir (self->cache))) {
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED,
@@ -667,7 +638,7 @@ import_all (Import *self, GError **error)
   find_twins (self, files);
   g_autoptr (GPtrArray) groups = make_groups (files);
   for_each (self, groups, settle);
-  if (!is_stopped (self))
+  if (self->fatal == NULL)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&self->fatal));
   return FALSE;

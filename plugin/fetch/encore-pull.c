@@ -88,12 +88,9 @@ build (Pull *self, const char *path, const EncorePullSpec *spec, GError **error)
                        self->growing != NULL ? "appsrc" : "filesrc", spec->tail);
   g_autoptr (GstCaps) caps = gst_caps_from_string (spec->caps);
 
-  g_autoptr (GError) local = NULL;
-
-  self->pipeline = gst_parse_launch (line, &local);
-  if (self->pipeline == NULL || local != NULL) {
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_DECODER,
-                 "a GStreamer plugin of the base set is missing: %s", local->message);
+  self->pipeline = gst_parse_launch (line, error);
+  if (self->pipeline == NULL) {
+    g_prefix_error (error, "a GStreamer plugin of the base set is missing: ");
     return FALSE;
   }
   g_autoptr (GstElement) decode = gst_bin_get_by_name (GST_BIN (self->pipeline), "decode");
@@ -130,10 +127,9 @@ explain (Pull *self, const GError *first, GError **error)
                          "cannot be decoded: it ends before its sound begins");
   else if (g_error_matches (first, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NO_AUDIO, "there is no sound in it");
-  else /* only what is in the stream is the stream's fault; not descriptors, memory, threads */
-    g_set_error (error, ENCORE_ERROR,
-                 first->domain == GST_STREAM_ERROR ? ENCORE_ERROR_CORRUPT : ENCORE_ERROR_FAILED,
-                 "cannot be decoded: %s", first->message);
+  else
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "cannot be decoded: %s",
+                 first->message);
 }
 
 /* The first error counts; those that follow are its echo. */

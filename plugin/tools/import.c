@@ -9,7 +9,6 @@
 #include "fetch/encore-import.h"
 
 #define NICENESS 10 /* a bot that plays goes first */
-#define DESCRIPTORS_MIN 256
 
 static void
 print_item (const EncoreImportItem *item, gpointer data)
@@ -54,23 +53,6 @@ print_sums (const EncoreImportSums *sums, gboolean dry)
   printf ("; %" G_GINT64_FORMAT " bytes freed\n", sums->freed_bytes);
 }
 
-/* A decoder without descriptors tells of a whole file that there is no sound in it: there have to be
- * enough for all.  The soft limit is what old programs with select() need, and is raised. */
-static gboolean
-take_descriptors (void)
-{
-  struct rlimit limit;
-
-  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS_MIN)
-    return TRUE;
-  limit.rlim_cur = MIN (limit.rlim_max, DESCRIPTORS_MIN);
-  if (limit.rlim_cur >= DESCRIPTORS_MIN && setrlimit (RLIMIT_NOFILE, &limit) == 0)
-    return TRUE;
-  fprintf (stderr, "encore-cache: only %d open files are allowed, and decoding needs %d (ulimit -n)\n",
-           (int) limit.rlim_cur, DESCRIPTORS_MIN);
-  return FALSE;
-}
-
 int
 tool_import (const ToolCall *call)
 {
@@ -86,8 +68,6 @@ tool_import (const ToolCall *call)
   EncoreImportSums sums;
   g_autoptr (GError) error = NULL;
 
-  if (!take_descriptors ())
-    return EXIT_FAILED;
   setpriority (PRIO_PROCESS, 0, NICENESS);
   const gboolean ok = encore_import (call->cache, call->config, &options, &sums, &error);
   tool_progress_clear ();
@@ -96,7 +76,5 @@ tool_import (const ToolCall *call)
   print_sums (&sums, call->dry);
   if (!ok)
     return tool_fail (error) | EXIT_FAILED;
-  if (sums.files[ENCORE_IMPORT_FAILED] > 0)
-    return EXIT_FAILED;
   return sums.missing > 0 ? EXIT_FOUND : EXIT_CLEAN;
 }
