@@ -146,11 +146,14 @@ is_stopped (Import *self)
   return stopped;
 }
 
-/* What became of a file that is or is not wanted any more.  What could not be judged stays. */
+/* What became of a file that is or is not wanted any more.  What was not judged, or could not be,
+ * stays. */
 static gboolean
 delete_file (Import *self, const File *file)
 {
-  const gboolean judged = file->flaw == NULL || file->flaw_verdict != ENCORE_IMPORT_FAILED;
+  const gboolean judged = file->flaw != NULL
+                              ? file->flaw_verdict == ENCORE_IMPORT_BROKEN
+                              : file->whole || file->parsed.kind == ENCORE_NAME_LEFTOVER;
 
   if (!self->options->remove || self->options->dry || !judged || file->keep ||
       !encore_import_file_delete (file, self->dirfd))
@@ -307,7 +310,7 @@ make_groups (GPtrArray *files)
 
 /* ---- one id */
 
-/* Returns: the file to take, NULL: none is whole. */
+/* Returns: the file to take, NULL: none is whole, or the work was stopped before all were judged. */
 static File *
 choose (Import *self, const Group *group)
 {
@@ -318,6 +321,8 @@ choose (Import *self, const Group *group)
     encore_import_file_judge (file, self->dirfd, self->options->cancellable);
     candidates[i] = (EncoreImportCandidate){file->whole, file->frames, file->st.st_size};
   }
+  if (is_stopped (self))
+    return NULL;
   const int best = encore_import_choose (candidates, group->files->len);
   return best >= 0 ? group->files->pdata[best] : NULL;
 }
@@ -570,7 +575,8 @@ take_and_tell (Import *self, const Group *group)
     handle = take (self, group, &taken, &error);
   if (handle != NULL && taken == NULL && self->options->remove) /* somebody else was faster */
     handle = vouch (self, group, g_steal_pointer (&handle));
-  if (is_stopped (self) && handle == NULL)
+  /* what was published is told: all its files were judged before */
+  if (is_stopped (self) && (handle == NULL || taken == NULL))
     return;
   if (error != NULL && ends_all (error)) {
     stop (self, error);
@@ -597,8 +603,11 @@ settle (gpointer data, gpointer user_data)
     tell_without_id (self, group->files->pdata[0]);
   } else {
     g_autoptr (EncoreHandle) hit = look_up (self, group->stem);
-    if (hit != NULL && self->options->remove && !self->options->dry)
+    if (hit != NULL && self->options->remove && !self->options->dry) {
       hit = vouch (self, group, hit);
+      if (is_stopped (self)) /* perhaps before all were judged */
+        return;
+    }
     if (hit != NULL)
       tell_group (self, group, NULL, TRUE);
     else if (!is_stopped (self))
