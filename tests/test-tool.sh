@@ -336,6 +336,20 @@ mkdir "$dir/one"
 ln -s "$dir/nowhere" "$dir/one/_-exec=x [-bcdefghijA].opus"
 cache export -- -bcdefghijA missingAAAA tuneAAAAAAA "$dir/one" >"$dir/out"
 [ $? = 1 ] && [ "$(find "$dir/one" -type f | wc -l)" = 1 ] && [ ! -e "$dir/nowhere" ] && grep -q 'missingAAAA is not in the cache' "$dir/err"; ok $? "export of ids; links are not followed, a missing one is told"
+cp "$(file_of tuneAAAAAAA)" "$dir/away"
+printf 'flipped' | dd of="$(file_of tuneAAAAAAA)" bs=1 seek=20000 conv=notrunc status=none
+damaged () { # DIRECTORY: of three songs one is not exported, and nothing of it is there
+  cache export --all "$1" >"$dir/out"
+  [ $? = 2 ] && grep -q '^encore-cache: tuneAAAAAAA is damaged (see verify --full): not exported$' "$dir/err" && grep -q '^2 songs exported .* 1 not exported$' "$dir/out" &&
+    [ "$(find "$1" -type f | wc -l)" = 2 ] && [ -z "$(find "$1" -name '*tuneAAAAAAA*')" ]
+}
+damaged "$dir/whole"; ok $? "a damaged song is told, the others are exported: exit status 2"
+sum=$(sql "SELECT sha256 FROM entry WHERE id = 'tuneAAAAAAA'")
+sql "UPDATE entry SET sha256 = '' WHERE id = 'tuneAAAAAAA'"
+damaged "$dir/whole2"; ok $? "also one without a checksum in its row"
+sql "UPDATE entry SET sha256 = '$sum' WHERE id = 'tuneAAAAAAA'"
+cp "$dir/away" "$(file_of tuneAAAAAAA)"
+cache export tuneAAAAAAA "$dir/whole" >"$dir/out" && cmp -s "$dir"/whole/*tuneAAAAAAA* "$dir/away"; ok $? "and a whole one is"
 cache export dQw4w9WgXcQ >"$dir/out"; [ $? = 2 ]; ok $? "export without a directory: exit status 2"
 cache export --all "$dir/cache/opus/00" >"$dir/out"; [ $? = 2 ] && grep -q 'belongs to the cache' "$dir/err"; ok $? "not into the cache itself"
 cache export --all "$dir/out" >"$dir/out2"; [ $? = 2 ]; ok $? "a file is no directory: exit status 2"
