@@ -310,6 +310,12 @@ cache repair >"$dir/out"
 [ $? = 1 ] && grep -q '^the sums .*: corrected$' "$dir/out"; ok $? "repair corrects them, tells it and exits with 1"
 cache repair >"$dir/out"; ok $? "and is clean then"
 head -c 3000 /dev/urandom | dd of="$dir/cache/encore.db" bs=1 seek=100 conv=notrunc status=none
+written=$(for verb in stats list 'repair --dry-run'; do
+  # shellcheck disable=SC2086 # words
+  cache $verb >"$dir/out"
+  [ $? = 2 ] && grep -q malformed "$dir/err" && [ ! -e "$dir/cache/encore.db-suspect" ] || echo "$verb"
+done)
+[ -z "$written" ]; ok $? "looking at a damaged database writes nothing $written"
 cache repair >"$dir/out"
 [ $? = 1 ] && grep -q '^the database was damaged: it was made again' "$dir/out"; ok $? "a damaged database is told, and exits with 1"
 cache repair >"$dir/out"; ok $? "and clean then"

@@ -40,13 +40,14 @@ proves_damage (int code)
 }
 
 /* Not believed now, a dying disk says the same of a sound database; but looked into at the next
- * open. */
+ * open.  Who only looks writes nothing. */
 static void
 note_suspicion (sqlite3 *db)
 {
   const char *name = sqlite3_db_filename (db, "main");
   g_autofree char *path = name != NULL && *name != '\0' ? g_strconcat (name, SUSPECT, NULL) : NULL;
-  const int fd = path != NULL ? open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+  const gboolean notes = path != NULL && sqlite3_db_readonly (db, "main") == 0;
+  const int fd = notes ? open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
 
   if (fd >= 0)
     close (fd);
