@@ -161,14 +161,82 @@ else
   song "$dir/again/f_tuneAAAAAAA.webm" 3 300 -c:a libopus
   (cd "$dir/again" && strace -f -qq -o "$dir/trace" -P f_tuneAAAAAAA.webm -e trace=openat -e inject=openat:error=EACCES \
     "$tool" --dir "$dir/cache" import --delete "$dir/again" >"$dir/out" 2>"$dir/err")
-  [ $? = 0 ] && grep -q INJECTED "$dir/trace" && [ -e "$dir/again/f_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be read: Permission denied$' "$dir/out"
+  [ $? = 2 ] && grep -q INJECTED "$dir/trace" && [ -e "$dir/again/f_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be read: Permission denied$' "$dir/out"
   ok $? "a file that cannot be read stays"
   strace -f -qq -o "$dir/trace" -P "$dir/again/f_tuneAAAAAAA.webm" -e trace=read,pread64,preadv -e inject=read,pread64,preadv:error=EIO \
     "$tool" --dir "$dir/cache" import --delete "$dir/again" >"$dir/out" 2>"$dir/err"
-  [ $? = 0 ] && grep -q INJECTED "$dir/trace" && [ -e "$dir/again/f_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be read: Input/output error$' "$dir/out"
+  [ $? = 2 ] && grep -q INJECTED "$dir/trace" && [ -e "$dir/again/f_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be read: Input/output error$' "$dir/out"
   ok $? "a file on a failing disk is not called broken, and stays"
 fi
 files_agree; ok $? "rows and files agree"
+
+# -- what is no fault of the file
+mkdir "$dir/sound"
+song "$dir/sound/g_tuneAAAAAAA.webm" 3 300 -c:a libopus
+GST_PLUGIN_SYSTEM_PATH_1_0=$dir/none GST_PLUGIN_PATH_1_0='' GST_REGISTRY_1_0=$dir/bare.bin import --delete "$dir/sound"
+[ $? = 2 ] && [ -e "$dir/sound/g_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be judged: a GStreamer plugin of the base set is missing' "$dir/out"
+ok $? "GStreamer without plugins: the file is not called broken, and stays: exit status 2"
+failures=0
+for limit in $(seq 14 44); do
+  (ulimit -n "$limit" && G_DEBUG='' import --delete "$dir/sound")
+  status=$?
+  : >"$dir/err" # thousands of lines
+  grep -q '^failed ' "$dir/out" && [ $status = 2 ] && failures=$((failures + 1))
+  [ -e "$dir/sound/g_tuneAAAAAAA.webm" ] && continue
+  grep -q '^duplicate' "$dir/out" && [ $status = 0 ] && status=ended
+  break
+done
+[ "$failures" -gt 0 ] && { [ $status = ended ] || [ -e "$dir/sound/g_tuneAAAAAAA.webm" ]; }
+ok $? "too few file descriptors ($failures times, to $limit): the file stays, until there are enough"
+cat >"$dir/lock.py" <<'PY'
+"""Holds the lock of ID in the file LOCKS until standard input ends (encore-lock.c)."""
+import fcntl, struct, sys
+h = 0xcbf29ce484222325
+for b in sys.argv[2].encode():
+    h = (h ^ b) * 0x100000001b3 % 2**64
+for m in (0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53):
+    h = (h ^ h >> 33) * m % 2**64
+h ^= h >> 33
+f = open(sys.argv[1], 'r+b')
+fcntl.fcntl(f, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, (h & 0x1fffffffffffffff) << 1, 1, 0)) # F_OFD_SETLK
+print('held', flush=True)
+sys.stdin.read()
+PY
+song "$dir/sound/h_tuneAAAAAAA.webm" 3 300 -c:a libopus
+cp "$dir/sound/h_tuneAAAAAAA.webm" "$dir/sound/h_tuneAAAAAAA.webm.part"
+mkfifo "$dir/lock-in" "$dir/lock-out"
+/usr/bin/python3 "$dir/lock.py" "$dir/cache/locks" tuneAAAAAAA <"$dir/lock-in" >"$dir/lock-out" &
+exec 7>"$dir/lock-in"
+read -r held <"$dir/lock-out"
+import --delete "$dir/sound"
+[ $? = 2 ] && [ "$held" = held ] && [ -e "$dir/sound/h_tuneAAAAAAA.webm" ] && [ -e "$dir/sound/h_tuneAAAAAAA.webm.part" ] &&
+  grep -q '^failed .*cannot be verified: .* being fetched or removed$' "$dir/out"
+ok $? "the song's lock is held elsewhere: its files stay: exit status 2"
+exec 7>&-
+wait $!
+import --delete "$dir/sound"
+[ $? = 0 ] && [ -z "$(ls "$dir/sound")" ]; ok $? "and go afterwards"
+
+# -- stopped while a file is judged
+mkdir "$dir/stop"
+ffmpeg -v error -f lavfi -i sine=frequency=300:sample_rate=48000:duration=1500 -ac 2 -c:a flac "$dir/stop/b_tuneAAAAAAA.flac" </dev/null
+song "$dir/stop/c_tuneAAAAAAA.webm" 3 300 -c:a libopus
+song "$dir/stop/a song.webm" 1 300 -c:a libopus # has no id: when it is told of, the others are next
+stopped () { # SIGNAL: sends it while the long file is decoded, for which it is open
+  : >"$dir/out"
+  "$tool" --dir "$dir/cache" import --delete --jobs 1 "$dir/stop" >"$dir/out" 2>"$dir/err" &
+  local pid=$!
+  until grep -q '^no-id' "$dir/out" && find /proc/$pid/fd -lname '*b_tuneAAAAAAA.flac' 2>/dev/null | grep -q .; do
+    kill -0 $pid 2>/dev/null || break
+  done
+  kill "$1" $pid 2>/dev/null
+  wait $pid
+}
+for signal in TERM INT; do
+  stopped -$signal
+  [ $? = 2 ] && grep -q 'stopped by a signal' "$dir/err" && [ "$(ls "$dir/stop" | wc -l)" = 3 ] && ! grep -q tuneAAAAAAA "$dir/out"
+  ok $? "SIG$signal while a file is judged: nothing is told of it or deleted, it says that it was stopped: exit status 2"
+done
 
 # -- what cannot be
 import "$dir/missing"
@@ -189,7 +257,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   chmod 600 "$dir/poor/secret_M7lc1UVf-VE.webm"
   if HOME=$dir/poor $nobody "$tool" --help >/dev/null 2>&1; then
     HOME=$dir/poor GST_REGISTRY_1_0=$dir/poor/.registry $nobody "$tool" --dir "$dir/poor/.cache" import "$dir/poor" >"$dir/out" 2>"$dir/err"
-    [ $? = 1 ] && grep -q '^failed .*secret_.*cannot be read: Permission denied' "$dir/out" && grep -q '^imported .*plain_' "$dir/out"
+    [ $? = 2 ] && grep -q '^failed .*secret_.*cannot be read: Permission denied' "$dir/out" && grep -q '^imported .*plain_' "$dir/out"
     ok $? "an unreadable file is reported, the others are taken"
   else
     skip "the build directory cannot be read by others" "an unreadable file"

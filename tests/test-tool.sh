@@ -32,7 +32,8 @@ missing=$(for verb in $verbs; do grep -q "^\.B[IR]* $verb\b" "$abs_top_srcdir/da
 options=$("$tool" --help | sed -n '/^Application/,$s/.*--\([a-z-]*\).*/\1/p')
 missing=$(for option in $options; do sed -n '/^.SH OPTIONS/,$s/\\-/-/gp' "$abs_top_srcdir/data/encore-cache.1" | grep -q -- "^\.B[IR]* \(-. \)*--$option\b" || echo "$option"; done)
 [ "$(echo "$options" | wc -l)" -ge 5 ] && [ -z "$missing" ]; ok $? "every option is in encore-cache.1 $missing"
-"$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "an empty cache is clean"
+mkdir "$dir/none"
+"$tool" --dir "$dir/cache" import "$dir/none" >"$dir/out" && "$tool" --dir "$dir/cache" repair >"$dir/out"; ok $? "an empty cache is clean"
 printf 'no music' >"$dir/cache/opus/00/stranger.txt"
 mkdir "$dir/cache/tmp/dQw4w9WgXcQ.1-0"
 "$tool" --dir "$dir/cache" --dry-run repair >"$dir/out"
@@ -99,7 +100,7 @@ cache unpin -- -bcdefghijA && [ "$(cache stats --json | json 'd["pinned"]')" = 0
 cache pin missingAAAA; [ $? = 1 ]; ok $? "pin of a missing song: exit status 1"
 "$tool" list --limit 1 -d "$dir/cache" --json >"$dir/out" && [ "$(json 'len (d)' <"$dir/out")" = 1 ]; ok $? "options after the verb"
 mkdir "$dir/xdg"
-XDG_CACHE_HOME=$dir/xdg "$tool" repair >"$dir/out" && [ -f "$dir/xdg/encore/encore.db" ]; ok $? "without --dir: \$XDG_CACHE_HOME/encore"
+XDG_CACHE_HOME=$dir/xdg "$tool" import "$dir/none" >"$dir/out" && [ -f "$dir/xdg/encore/encore.db" ]; ok $? "without --dir: \$XDG_CACHE_HOME/encore"
 cache info -- -bcdefghijA >"$dir/out"
 for field in 'id        -bcdefghijA' 'title     Alpha' 'artist    The Artist' 'url       https://www.youtube.com/watch?v=-bcdefghijA' "file      $dir/cache/opus/" \
   "sha256    $(sha256sum <"$(find "$dir/cache/opus" -name '-bcdefghijA.opus')" | cut -d' ' -f1)" 'length    0:0[34] (' 'size      ' 'loudness  -' 'plays     1' 'pinned    yes' 'created   20' 'played    20'; do
@@ -222,7 +223,7 @@ if command -v strace >/dev/null; then
   ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=renameat,renameat2,fsync "$tool" --dir "$dir/cache" rebuild >"$dir/out" 2>"$dir/err"
   awk '/renameat.*"encore.db.bak"/ { n++; if (!synced) lost = 1; synced = 0; open = 1; next } /fsync\(/ { synced = 1; open = 0; next } { synced = 0 } END { exit !(n == 1 && !open && !lost) }' "$dir/trace"
   ok $? "the copy is durable before it takes the old one's place, and its name afterwards"
-  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=mkdirat,openat,fsync "$tool" --dir "$dir/cache4" repair >"$dir/out" 2>"$dir/err"
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 99 -o "$dir/trace" -e trace=mkdirat,openat,fsync "$tool" --dir "$dir/cache4" import "$dir/none" >"$dir/out" 2>"$dir/err"
   awk '/mkdirat\(.*"[0-9a-f][0-9a-f]"/ { n++; open = 1 } /fsync\(/ { open = 0 } /(mkdirat|openat)\(.*"(audio|tmp|[^"]*encore.db)"/ && open { lost = 1 } END { exit !(n == 512 && !open && !lost) }' "$dir/trace"
   ok $? "and the directories of songs before there is a database"
 else
@@ -275,14 +276,28 @@ for verb in stats 'stats --json' list 'list --json' 'info dQw4w9WgXcQ' 'find a' 
   [ $? = 2 ] && grep -q 'standard output cannot be written: No space left on device' "$dir/err" || echo "# $verb: $(cat "$dir/err")"
 done >"$dir/out"
 [ ! -s "$dir/out" ]; ok $? "a standard output that cannot be written: exit status 2, in words"
-for verb in verify 'pin tuneAAAAAAA' 'unpin tuneAAAAAAA' 'evict --to 0'; do
-  # shellcheck disable=SC2086 # words
-  "$tool" --dir "$dir/mistyped" $verb >"$dir/out" 2>"$dir/err"
-  [ $? = 2 ] && grep -q 'mistyped is no cache' "$dir/err" && [ ! -e "$dir/mistyped" ] || echo "$verb"
-done >"$dir/made"
-[ ! -s "$dir/made" ]; ok $? "a mistyped directory is not made a cache $(tr '\n' ' ' <"$dir/made")"
+mkdir -p "$dir/music/opus"
+touch "$dir/music/opus/a.opus"
+refused=$(for place in mistyped none music; do
+  for verb in stats list 'find a' 'info tuneAAAAAAA' verify 'verify --dry-run' 'pin tuneAAAAAAA' 'unpin tuneAAAAAAA' 'evict --to 0' repair 'repair --dry-run' rebuild \
+    "export --all $dir/no-songs"; do
+    # shellcheck disable=SC2086 # words
+    "$tool" --dir "$dir/$place" $verb >"$dir/out" 2>"$dir/err"
+    [ $? = 2 ] && grep -q "$place is no cache: there is no encore.db$" "$dir/err" || echo "$place: $verb"
+  done
+done)
+[ -z "$refused" ] && [ ! -e "$dir/mistyped" ] && [ -z "$(ls "$dir/none")" ] && [ "$(find "$dir/music" | wc -l)" = 3 ]
+ok $? "a directory that is no cache is told as such, and not made one $refused"
+"$tool" --dir "$dir/none" import --dry-run "$dir/songs" >"$dir/out" 2>"$dir/err"
+[ $? = 0 ] && grep -q '^3 names: 3 to import' "$dir/out" && [ -z "$(ls "$dir/none")" ]; ok $? "a dry import into an empty directory is as good as into none"
+"$tool" --dir "$dir/music" import --dry-run "$dir/songs" >"$dir/out" 2>"$dir/err"
+[ $? = 2 ] && grep -q 'music is no cache' "$dir/err"; ok $? "into another it is refused in words"
 # -- a database that was lost with its copy: verify --full gives the rows their checksums again
 rm -f "$dir"/cache/encore.db*
+cache stats >"$dir/out"; [ $? = 2 ] && grep -q 'is no cache: .*rebuild makes it again' "$dir/err"; ok $? "without its database a cache is none, but rebuild is named"
+cp -a "$dir/cache" "$dir/cache5"
+"$tool" --dir "$dir/cache5" repair >"$dir/out" 2>"$dir/err"
+[ "$("$tool" --dir "$dir/cache5" list | wc -l)" = 3 ]; ok $? "repair makes it, too"
 cache rebuild >"$dir/out"
 [ "$(sql "SELECT count(*) FROM entry WHERE state = 1 AND sha256 = ''")" = 3 ] && cache verify --full >"$dir/out" &&
   [ "$(sql "SELECT count(*) FROM entry WHERE state = 1 AND length(sha256) = 64")" = 3 ]
@@ -295,6 +310,12 @@ cache repair >"$dir/out"
 [ $? = 1 ] && grep -q '^the sums .*: corrected$' "$dir/out"; ok $? "repair corrects them, tells it and exits with 1"
 cache repair >"$dir/out"; ok $? "and is clean then"
 head -c 3000 /dev/urandom | dd of="$dir/cache/encore.db" bs=1 seek=100 conv=notrunc status=none
+written=$(for verb in stats list 'repair --dry-run'; do
+  # shellcheck disable=SC2086 # words
+  cache $verb >"$dir/out"
+  [ $? = 2 ] && grep -q malformed "$dir/err" && [ ! -e "$dir/cache/encore.db-suspect" ] || echo "$verb"
+done)
+[ -z "$written" ]; ok $? "looking at a damaged database writes nothing $written"
 cache repair >"$dir/out"
 [ $? = 1 ] && grep -q '^the database was damaged: it was made again' "$dir/out"; ok $? "a damaged database is told, and exits with 1"
 cache repair >"$dir/out"; ok $? "and clean then"
@@ -321,6 +342,20 @@ mkdir "$dir/one"
 ln -s "$dir/nowhere" "$dir/one/_-exec=x [-bcdefghijA].opus"
 cache export -- -bcdefghijA missingAAAA tuneAAAAAAA "$dir/one" >"$dir/out"
 [ $? = 1 ] && [ "$(find "$dir/one" -type f | wc -l)" = 1 ] && [ ! -e "$dir/nowhere" ] && grep -q 'missingAAAA is not in the cache' "$dir/err"; ok $? "export of ids; links are not followed, a missing one is told"
+cp "$(file_of tuneAAAAAAA)" "$dir/away"
+printf 'flipped' | dd of="$(file_of tuneAAAAAAA)" bs=1 seek=20000 conv=notrunc status=none
+damaged () { # DIRECTORY: of three songs one is not exported, and nothing of it is there
+  cache export --all "$1" >"$dir/out"
+  [ $? = 2 ] && grep -q '^encore-cache: tuneAAAAAAA is damaged (see verify --full): not exported$' "$dir/err" && grep -q '^2 songs exported .* 1 not exported$' "$dir/out" &&
+    [ "$(find "$1" -type f | wc -l)" = 2 ] && [ -z "$(find "$1" -name '*tuneAAAAAAA*')" ]
+}
+damaged "$dir/whole"; ok $? "a damaged song is told, the others are exported: exit status 2"
+sum=$(sql "SELECT sha256 FROM entry WHERE id = 'tuneAAAAAAA'")
+sql "UPDATE entry SET sha256 = '' WHERE id = 'tuneAAAAAAA'"
+damaged "$dir/whole2"; ok $? "also one without a checksum in its row"
+sql "UPDATE entry SET sha256 = '$sum' WHERE id = 'tuneAAAAAAA'"
+cp "$dir/away" "$(file_of tuneAAAAAAA)"
+cache export tuneAAAAAAA "$dir/whole" >"$dir/out" && cmp -s "$dir"/whole/*tuneAAAAAAA* "$dir/away"; ok $? "and a whole one is"
 cache export dQw4w9WgXcQ >"$dir/out"; [ $? = 2 ]; ok $? "export without a directory: exit status 2"
 cache export --all "$dir/cache/opus/00" >"$dir/out"; [ $? = 2 ] && grep -q 'belongs to the cache' "$dir/err"; ok $? "not into the cache itself"
 cache export --all "$dir/out" >"$dir/out2"; [ $? = 2 ]; ok $? "a file is no directory: exit status 2"

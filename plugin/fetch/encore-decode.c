@@ -20,8 +20,10 @@ take_sample (GstSample *sample, gpointer data, GError **error)
   GstBuffer *buffer = gst_sample_get_buffer (sample);
   GstMapInfo map;
 
-  if (!gst_buffer_map (buffer, &map, GST_MAP_READ))
-    return TRUE;
+  if (!gst_buffer_map (buffer, &map, GST_MAP_READ)) { /* left out the song would seem cut off */
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "decoded sound cannot be read");
+    return FALSE;
+  }
   const gsize n = map.size / (ENCORE_DECODE_CHANNELS * sizeof (float));
   const gboolean ok =
       n == 0 || self->func ((const float *) (gpointer) map.data, n, self->data, error);

@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/encore-ogg.h"
 #include "fetch/encore-decode.h"
 
 #define COMPARE_BYTES 65536
+#define SPARE_DESCRIPTORS 64
 
 EncoreImportFile *
 encore_import_file_new (const char *name, const struct stat *st)
@@ -130,6 +132,37 @@ is_readable (EncoreImportFile *self, int fd)
   return n == 0;
 }
 
+/* A plugin that cannot be opened is to GStreamer one that does not know the file.  Threads come and
+ * go: some must be left. */
+static gboolean
+has_spare_descriptors (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  struct rlimit limit;
+  rlim_t used = 0;
+
+  while (dir != NULL && g_dir_read_name (dir) != NULL)
+    used++;
+  return dir != NULL && getrlimit (RLIMIT_NOFILE, &limit) == 0 &&
+         used + SPARE_DESCRIPTORS <= limit.rlim_cur;
+}
+
+/* Only what is the file's own fault makes it broken; a plugin that is missing, descriptors that are
+ * used up and the like say nothing about it. */
+static void
+blame (EncoreImportFile *self, const GError *error)
+{
+  const gboolean of_file = g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT) ||
+                           g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NO_AUDIO);
+  const gboolean enough = has_spare_descriptors ();
+
+  if (of_file && enough)
+    encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%s", error->message);
+  else
+    encore_import_file_set_flaw (self, ENCORE_IMPORT_FAILED, "it cannot be judged: %s",
+                                 enough ? error->message : "too few file descriptors (ulimit -n)");
+}
+
 /* ---- which id */
 
 static void
@@ -148,7 +181,7 @@ probe (EncoreImportFile *self, int dirfd)
     return;
   }
   if (!encore_probe_file (fd, &self->probe, &error) && is_readable (self, fd))
-    encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%s", error->message);
+    blame (self, error);
   close (fd);
 }
 
@@ -182,6 +215,10 @@ encore_import_file_judge (EncoreImportFile *self, int dirfd, GCancellable *cance
   }
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
   const gboolean decodes = encore_decode_check (path, cancellable, &self->frames, &error);
+  if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED)) {
+    close (fd); /* neither whole nor broken: not judged */
+    return;
+  }
   self->whole = decodes && encore_import_is_whole (self->frames, self->probe.announced_ms);
   const gboolean unreadable = !self->whole && !is_readable (self, fd);
   close (fd);
@@ -191,9 +228,6 @@ encore_import_file_judge (EncoreImportFile *self, int dirfd, GCancellable *cance
     encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%.1f s of music, %.1f s announced",
                                  (double) self->frames / ENCORE_OPUS_RATE_HZ,
                                  self->probe.announced_ms / 1000.0);
-  else if (!decodes && g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_NO_DECODER))
-    encore_import_file_set_flaw (self, ENCORE_IMPORT_FAILED, "it cannot be judged: %s",
-                                 error->message);
   else if (!decodes)
-    encore_import_file_set_flaw (self, ENCORE_IMPORT_BROKEN, "%s", error->message);
+    blame (self, error);
 }

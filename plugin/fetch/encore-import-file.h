@@ -35,7 +35,8 @@ void encore_import_file_free (EncoreImportFile *self);
 int encore_import_file_open (const EncoreImportFile *self, int dirfd, char **why);
 /* encore_import_file_learn: sets probe and stem, perhaps a flaw. */
 void encore_import_file_learn (EncoreImportFile *self, int dirfd);
-/* encore_import_file_judge: decodes it wholly, once: sets whole and frames, or a flaw. */
+/* encore_import_file_judge: decodes it wholly, once: sets whole and frames, or a flaw; neither when
+ * it was cancelled. */
 void encore_import_file_judge (EncoreImportFile *self, int dirfd, GCancellable *cancellable);
 /* Takes the place of an earlier flaw; the file is whole no more. */
 void encore_import_file_set_flaw (EncoreImportFile *self, EncoreImportVerdict verdict,

@@ -18,6 +18,7 @@
 
 #include "base/encore-fs.h"
 #include "base/encore-ogg.h"
+#include "fetch/encore-decode.h"
 #include "fetch/encore-import-file.h"
 #include "fetch/encore-normalise.h"
 
@@ -146,11 +147,14 @@ is_stopped (Import *self)
   return stopped;
 }
 
-/* What became of a file that is or is not wanted any more.  What could not be judged stays. */
+/* What became of a file that is or is not wanted any more.  What was not judged, or could not be,
+ * stays. */
 static gboolean
 delete_file (Import *self, const File *file)
 {
-  const gboolean judged = file->flaw == NULL || file->flaw_verdict != ENCORE_IMPORT_FAILED;
+  const gboolean judged = file->flaw != NULL
+                              ? file->flaw_verdict == ENCORE_IMPORT_BROKEN
+                              : file->whole || file->parsed.kind == ENCORE_NAME_LEFTOVER;
 
   if (!self->options->remove || self->options->dry || !judged || file->keep ||
       !encore_import_file_delete (file, self->dirfd))
@@ -307,7 +311,7 @@ make_groups (GPtrArray *files)
 
 /* ---- one id */
 
-/* Returns: the file to take, NULL: none is whole. */
+/* Returns: the file to take, NULL: none is whole, or the work was stopped before all were judged. */
 static File *
 choose (Import *self, const Group *group)
 {
@@ -318,6 +322,8 @@ choose (Import *self, const Group *group)
     encore_import_file_judge (file, self->dirfd, self->options->cancellable);
     candidates[i] = (EncoreImportCandidate){file->whole, file->frames, file->st.st_size};
   }
+  if (is_stopped (self))
+    return NULL;
   const int best = encore_import_choose (candidates, group->files->len);
   return best >= 0 ? group->files->pdata[best] : NULL;
 }
@@ -529,6 +535,27 @@ look_up (Import *self, const char *stem)
   return hit;
 }
 
+/* A file is only broken here if what is known to be whole does decode: else it is the decoder. */
+static void
+spare_broken (Import *self, const Group *group, EncoreHandle *hit)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", encore_handle_get_fd (hit));
+  g_autoptr (GError) error = NULL;
+  gint64 frames;
+  guint n_broken = 0;
+
+  for (guint i = 0; i < group->files->len; i++) {
+    const File *file = group->files->pdata[i];
+    n_broken += file->flaw != NULL && file->flaw_verdict == ENCORE_IMPORT_BROKEN;
+  }
+  if (n_broken == 0 || encore_decode_check (path, self->options->cancellable, &frames, &error))
+    return;
+  for (guint i = 0; i < group->files->len; i++)
+    encore_import_file_set_flaw (group->files->pdata[i], ENCORE_IMPORT_FAILED,
+                                 "it cannot be judged, nor can the cached song: %s",
+                                 error->message);
+}
+
 /* Before files are deleted for it the cached song must be what it was, byte for byte; a damaged one
  * goes, and is taken anew.  Each file is judged, and one that has more music than the cache stays.
  * @hit: (transfer full).  Returns: (transfer full) (nullable). */
@@ -548,6 +575,7 @@ vouch (Import *self, const Group *group, EncoreHandle *hit)
   if (hit == NULL)
     return NULL;
   choose (self, group);
+  spare_broken (self, group, hit);
   const gint64 cached_ms = encore_handle_get_info (hit)->duration_ms;
   for (guint i = 0; i < group->files->len; i++) {
     File *file = group->files->pdata[i];
@@ -570,7 +598,8 @@ take_and_tell (Import *self, const Group *group)
     handle = take (self, group, &taken, &error);
   if (handle != NULL && taken == NULL && self->options->remove) /* somebody else was faster */
     handle = vouch (self, group, g_steal_pointer (&handle));
-  if (is_stopped (self) && handle == NULL)
+  /* what was published is told: all its files were judged before */
+  if (is_stopped (self) && (handle == NULL || taken == NULL))
     return;
   if (error != NULL && ends_all (error)) {
     stop (self, error);
@@ -597,8 +626,11 @@ settle (gpointer data, gpointer user_data)
     tell_without_id (self, group->files->pdata[0]);
   } else {
     g_autoptr (EncoreHandle) hit = look_up (self, group->stem);
-    if (hit != NULL && self->options->remove && !self->options->dry)
+    if (hit != NULL && self->options->remove && !self->options->dry) {
       hit = vouch (self, group, hit);
+      if (is_stopped (self)) /* perhaps before all were judged */
+        return;
+    }
     if (hit != NULL)
       tell_group (self, group, NULL, TRUE);
     else if (!is_stopped (self))

@@ -87,10 +87,12 @@ build (Pull *self, const char *path, const EncorePullSpec *spec, GError **error)
                        "%s ! appsink name=sink sync=false max-buffers=32",
                        self->growing != NULL ? "appsrc" : "filesrc", spec->tail);
   g_autoptr (GstCaps) caps = gst_caps_from_string (spec->caps);
+  g_autoptr (GError) local = NULL;
 
-  self->pipeline = gst_parse_launch (line, error);
+  self->pipeline = gst_parse_launch_full (line, NULL, GST_PARSE_FLAG_FATAL_ERRORS, &local);
   if (self->pipeline == NULL) {
-    g_prefix_error (error, "a GStreamer plugin of the base set is missing: ");
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_DECODER,
+                 "a GStreamer plugin of the base set is missing: %s", local->message);
     return FALSE;
   }
   g_autoptr (GstElement) decode = gst_bin_get_by_name (GST_BIN (self->pipeline), "decode");
@@ -116,6 +118,19 @@ take_down (Pull *self)
   g_clear_pointer (&self->missing, g_free);
 }
 
+/* Is it the stream that is at fault?  FIRST (nullable): none, it is silent. */
+static gboolean
+is_of_stream (const GError *first)
+{
+  /* without the plugin that tells kinds of files apart no file is any */
+  g_autoptr (GstPlugin) kinds = gst_plugin_load_by_name ("typefindfunctions");
+
+  if (kinds == NULL || first == NULL)
+    return kinds != NULL;
+  return first->domain == GST_STREAM_ERROR && first->code != GST_STREAM_ERROR_NOT_IMPLEMENTED &&
+         first->code != GST_STREAM_ERROR_CODEC_NOT_FOUND;
+}
+
 static void
 explain (Pull *self, const GError *first, GError **error)
 {
@@ -123,13 +138,15 @@ explain (Pull *self, const GError *first, GError **error)
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_DECODER, "GStreamer has no %s",
                  self->missing);
   else if (first == NULL)
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+    g_set_error_literal (error, ENCORE_ERROR,
+                         is_of_stream (NULL) ? ENCORE_ERROR_CORRUPT : ENCORE_ERROR_FAILED,
                          "cannot be decoded: it ends before its sound begins");
   else if (g_error_matches (first, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN))
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NO_AUDIO, "there is no sound in it");
   else
-    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "cannot be decoded: %s",
-                 first->message);
+    g_set_error (error, ENCORE_ERROR,
+                 is_of_stream (first) ? ENCORE_ERROR_CORRUPT : ENCORE_ERROR_FAILED,
+                 "cannot be decoded: %s", first->message);
 }
 
 /* The first error counts; those that follow are its echo. */
@@ -197,7 +214,7 @@ check_life (Pull *self, gint64 silent_us, guint *idle_ticks, GError **error)
   if (*idle_ticks >= IDLE_TICKS)
     explain (self, NULL, error);
   else if (silent_us > STUCK_US)
-    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_DEADLINE,
                          "the decoder makes no progress");
   else
     return TRUE;

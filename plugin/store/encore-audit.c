@@ -556,6 +556,8 @@ audit_all (const EncoreWork *work, GError **error)
     encore_work_progress (self, audit.shard + 1, ENCORE_LAYOUT_SHARDS);
   }
   ok = ok && recount (&audit, error);
+  if (!ok && audit.db != NULL)
+    encore_db_suspect (self->db, audit.db);
   sqlite3_close (audit.db);
   return ok;
 }

@@ -40,18 +40,26 @@ proves_damage (int code)
 }
 
 /* Not believed now, a dying disk says the same of a sound database; but looked into at the next
- * open. */
+ * open.  Who only looks writes nothing. */
 static void
 note_suspicion (sqlite3 *db)
 {
   const char *name = sqlite3_db_filename (db, "main");
-  g_autofree char *path = name != NULL && g_str_has_suffix (name, "/encore.db")
-                              ? g_strconcat (name, SUSPECT, NULL)
-                              : NULL; /* of what was set aside that much is known */
-  const int fd = path != NULL ? open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+  /* of what was set aside that much is known */
+  const gboolean notes = name != NULL && g_str_has_suffix (name, "/encore.db") &&
+                         sqlite3_db_readonly (db, "main") == 0;
+  g_autofree char *path = notes ? g_strconcat (name, SUSPECT, NULL) : NULL;
+  const int fd = notes ? open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
 
   if (fd >= 0)
     close (fd);
+}
+
+void
+encore_db_suspect (EncoreDb *self, sqlite3 *reading)
+{
+  if (self->writer != NULL && is_damage (sqlite3_extended_errcode (reading)))
+    note_suspicion (self->writer);
 }
 
 /* ENOSPC or EDQUOT; 0: the disk is not full.  SQLite tells of neither a quota nor a disk on which

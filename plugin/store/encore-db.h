@@ -56,6 +56,9 @@ sqlite3 *encore_db_connect (const char *path, GError **error);
 /* encore_db_connect_aside: to a database that nobody has open and nobody writes to; nothing is
  * written beside it, either. */
 sqlite3 *encore_db_connect_aside (const char *path, GError **error);
+/* encore_db_suspect: if READING, a connection of encore_db_connect(), has met damage, the database is
+ * looked into at the next open. */
+void encore_db_suspect (EncoreDb *self, sqlite3 *reading);
 /* encore_db_number: first column of the first row; MISSING without one. */
 gint64 encore_db_number (sqlite3 *db, const char *sql, gint64 missing);
 /* encore_db_total: what SQL reads of the table of totals; where that is damaged, which others who

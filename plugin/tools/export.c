@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/encore-fs.h"
+#include "base/encore-ogg.h"
+#include "store/encore-sum.h"
 
 #define NAME_MAX_BYTES 255
 #define BUF_BYTES (256 * 1024)
@@ -23,7 +25,7 @@ typedef struct {
   const ToolCall *call;
   int dirfd;
   gint64 exported, exported_bytes, unchanged, missed;
-  gint64 unread;   /* of the missed: the cache's file cannot be read */
+  gint64 unread;   /* of the missed: the cache's file cannot be read or is damaged */
   gboolean failed; /* nothing more can be written */
 } Export;
 
@@ -158,6 +160,22 @@ write_file (Export *self, const char *name, int from, gint64 bytes, gboolean *un
 
 /* ---- songs */
 
+/* A damaged song is not spread.  Returns: 0, or errno; EBADMSG: it has other bytes than were
+ * published. */
+static int
+check_song (const EncoreEntryInfo *info, int fd)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *sum = encore_sum_file (fd, &error);
+
+  if (sum == NULL)
+    return errno;
+  if (*info->sha256 != '\0')
+    return strcmp (sum, info->sha256) == 0 ? 0 : EBADMSG;
+  /* the row was made from the file's tags */
+  return encore_ogg_check_pages (fd, &error) ? 0 : EBADMSG;
+}
+
 static gboolean
 export_song (const EncoreEntryInfo *info, gpointer data)
 {
@@ -174,13 +192,18 @@ export_song (const EncoreEntryInfo *info, gpointer data)
   }
   const int from = encore_handle_get_fd (handle);
   const gint64 bytes = encore_handle_get_info (handle)->opus_bytes;
-  gboolean unread = FALSE;
-  const int result = write_file (self, name, from, bytes, &unread) == 0 ? 0 : errno;
+  const int state = check_song (encore_handle_get_info (handle), from);
+  gboolean unread = state != 0;
+  const int result = unread                                                   ? state
+                     : write_file (self, name, from, bytes, &unread) == 0 ? 0 : errno;
   if (unread) {
     self->unread++;
     self->missed++;
     tool_progress_clear ();
-    fprintf (stderr, "encore-cache: %s cannot be read: %s\n", info->id, g_strerror (result));
+    if (result == EBADMSG)
+      fprintf (stderr, "encore-cache: %s is damaged (see verify --full): not exported\n", info->id);
+    else
+      fprintf (stderr, "encore-cache: %s cannot be read: %s\n", info->id, g_strerror (result));
   } else if (result == 0) {
     self->exported++;
     self->exported_bytes += bytes;

@@ -76,5 +76,7 @@ tool_import (const ToolCall *call)
   print_sums (&sums, call->dry);
   if (!ok)
     return tool_fail (error) | EXIT_FAILED;
+  if (sums.files[ENCORE_IMPORT_FAILED] > 0)
+    return EXIT_FAILED;
   return sums.missing > 0 ? EXIT_FOUND : EXIT_CLEAN;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tool.h"
 
@@ -248,13 +249,53 @@ tell_progress (guint done, guint total, gpointer data)
   tool_progress ("directories", done, total);
 }
 
-/* A mistyped --dir is not to be filled with directories. */
+/* What cannot be looked at is told by the store. */
 static gboolean
-is_cache (const char *dir)
+has_database (const char *dir)
 {
   g_autofree char *path = g_build_filename (dir, "encore.db", NULL);
+  struct stat st;
 
-  return g_file_test (path, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK);
+  return lstat (path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+/* Of a cache that lost its database; a collection of music may have a directory called opus, too. */
+static gboolean
+has_songs (const char *dir)
+{
+  gboolean found = FALSE;
+
+  for (int shard = 0; shard < 256 && !found; shard++) {
+    g_autofree char *path = g_strdup_printf ("%s/opus/%02x", dir, shard);
+    found = g_file_test (path, G_FILE_TEST_IS_DIR);
+  }
+  return found;
+}
+
+/* Nothing is there, or an empty directory: an import would make a cache of it. */
+static gboolean
+is_vacant (const char *dir)
+{
+  g_autoptr (GDir) entries = g_dir_open (dir, 0, NULL);
+
+  return entries != NULL ? g_dir_read_name (entries) == NULL
+                         : !g_file_test (dir, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK);
+}
+
+/* A mistyped --dir is not to be filled with directories, and is told in words.  READS: nothing will
+ * be made.  Returns: FALSE with a message. */
+static gboolean
+check_dir (const Verb *verb, const char *dir, gboolean reads)
+{
+  const gboolean makes = !reads && (verb->run == tool_fetch || verb->run == tool_import);
+  const gboolean mends = !reads && (verb->run == tool_repair || verb->run == tool_rebuild);
+
+  if (makes || has_database (dir) || (mends && has_songs (dir)))
+    return TRUE;
+  g_autofree char *shown = tool_printable (dir);
+  fprintf (stderr, "encore-cache: %s is no cache: there is no encore.db%s\n", shown,
+           has_songs (dir) ? "; rebuild makes it again from the songs" : "");
+  return FALSE;
 }
 
 static int
@@ -263,6 +304,7 @@ run_verb (const Verb *verb, Line *line)
   const gboolean dry = (verb->access == ACCESS_WRITE_UNLESS_DRY || verb->access == ACCESS_REPAIR ||
                         verb->access == ACCESS_MAKE_UNLESS_DRY) &&
                        line->call.dry;
+  const gboolean reads = verb->access == ACCESS_READ || dry;
   const gboolean needs_none = dry && verb->access == ACCESS_MAKE_UNLESS_DRY;
   const EncoreConfig *values = line->values;
   const EncoreCacheOptions options = {.dir = line->dir,
@@ -270,7 +312,7 @@ run_verb (const Verb *verb, Line *line)
                                       .min_free_bytes = values->min_free_bytes,
                                       .max_age_ms = values->max_age_ms,
                                       .policy = values->evict,
-                                      .read_only = verb->access == ACCESS_READ || dry,
+                                      .read_only = reads,
                                       .rebuild = verb->access == ACCESS_REBUILD,
                                       .audits = verb->access == ACCESS_REPAIR,
                                       .progress = tell_progress};
@@ -279,13 +321,10 @@ run_verb (const Verb *verb, Line *line)
 
   if (verb->is_long)
     line->call.cancellable = tool_catch_signals ();
-  if (verb->access == ACCESS_NONE || (needs_none && !g_file_test (line->dir, G_FILE_TEST_EXISTS)))
+  if (verb->access == ACCESS_NONE || (needs_none && is_vacant (line->dir)))
     return verb->run (&line->call);
-  if ((verb->access == ACCESS_WRITE || verb->access == ACCESS_WRITE_UNLESS_DRY) &&
-      verb->run != tool_fetch && !is_cache (line->dir)) {
-    fprintf (stderr, "encore-cache: %s is no cache: there is no encore.db\n", line->dir);
+  if (!check_dir (verb, line->dir, reads))
     return EXIT_FAILED;
-  }
   line->call.cache = cache = encore_cache_open (&options, &error);
   return cache != NULL ? verb->run (&line->call) : tool_fail (error) | EXIT_FAILED;
 }
