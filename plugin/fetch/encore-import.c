@@ -311,7 +311,8 @@ make_groups (GPtrArray *files)
 
 /* ---- one id */
 
-/* Returns: the file to take, NULL: none is whole, or the work was stopped before all were judged. */
+/* Returns: the file to take, NULL: none is whole, or the work was stopped before all were judged.
+ */
 static File *
 choose (Import *self, const Group *group)
 {

@@ -194,8 +194,9 @@ export_song (const EncoreEntryInfo *info, gpointer data)
   const gint64 bytes = encore_handle_get_info (handle)->opus_bytes;
   const int state = check_song (encore_handle_get_info (handle), from);
   gboolean unread = state != 0;
-  const int result = unread                                                   ? state
-                     : write_file (self, name, from, bytes, &unread) == 0 ? 0 : errno;
+  const int result = unread                                               ? state
+                     : write_file (self, name, from, bytes, &unread) == 0 ? 0
+                                                                          : errno;
   if (unread) {
     self->unread++;
     self->missed++;

@@ -259,7 +259,8 @@ has_database (const char *dir)
   return lstat (path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-/* Of a cache that lost its database; a collection of music may have a directory called opus, too. */
+/* Of a cache that lost its database; a collection of music may have a directory called opus, too.
+ */
 static gboolean
 has_songs (const char *dir)
 {
