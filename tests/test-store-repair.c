@@ -272,8 +272,6 @@ test_audit_strays (void)
   g_autofree char *dir = fixture_make_dir ();
   EncoreCache *cache = fixture_open (dir, 0);
   g_autofree char *a = fixture_file (dir, A);
-  g_autofree char *b = fixture_file (dir, B);
-  g_autofree char *c = fixture_file (dir, C);
   g_autofree char *folded = g_strconcat (a, "~004.opus", NULL);
   g_autofree char *elsewhere = g_build_filename (dir, "opus", "00", B ".opus", NULL);
   g_autofree char *late = g_build_filename (dir, "opus", "ff", C ".opus", NULL);
