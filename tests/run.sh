@@ -19,7 +19,7 @@ elif [ $status -ne 0 ]; then
   failed=1
 fi
 # which took long: from the birth of a test's log to its last line, where the file system knows it
-find build/tests -name 'test-*.log' -printf '%Bs %Ts %p\n' 2>/dev/null |
+find build/tests -name 'test-*.log' -exec stat -c '%W %Y %n' {} + 2>/dev/null |
   awk '$1 > 0 { printf "%4d s  %s\n", $2 - $1, $3 }' | sort -rn | head -12
 echo "$(count PASS) passed, $failed failed, $(count SKIP) skipped"
 [ $status -eq 0 ] && [ $failed -eq 0 ]
