@@ -99,6 +99,14 @@ fixture_publish (EncoreCache *cache, const char *id, const char *title, guint pa
   g_assert_nonnull (handle);
 }
 
+gboolean
+fixture_is_hit (EncoreCache *cache, const char *id, gboolean count)
+{
+  g_autoptr (EncoreHandle) handle = encore_cache_get (cache, id, count, NULL);
+
+  return handle != NULL;
+}
+
 char *
 fixture_file (const char *dir, const char *id)
 {

@@ -15,6 +15,8 @@ EncoreCache *fixture_open (const char *dir, gint64 max_size_bytes);
 void fixture_write_opus (const char *path, const char *id, const char *title, guint packets);
 /* Claims ID, publishes such a file.  Fails the test if it is there or cannot. */
 void fixture_publish (EncoreCache *cache, const char *id, const char *title, guint packets);
+/* Is ID in the cache?  COUNT: as a play. */
+gboolean fixture_is_hit (EncoreCache *cache, const char *id, gboolean count);
 /* The path of ID's file. (transfer full) */
 char *fixture_file (const char *dir, const char *id);
 /* Entries below DIR/tmp. */

@@ -176,6 +176,14 @@ song "$dir/sound/g_tuneAAAAAAA.webm" 3 300 -c:a libopus
 GST_PLUGIN_SYSTEM_PATH_1_0=$dir/none GST_PLUGIN_PATH_1_0='' GST_REGISTRY_1_0=$dir/bare.bin import --delete "$dir/sound"
 [ $? = 2 ] && [ -e "$dir/sound/g_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be judged: a GStreamer plugin of the base set is missing' "$dir/out"
 ok $? "GStreamer without plugins: the file is not called broken, and stays: exit status 2"
+# a page instead of music, which is known without a decoder of Opus: but nothing of the cache decodes here
+mkdir "$dir/mute"
+echo '<html>Sign in</html>' >"$dir/mute/k_tuneAAAAAAA.webm"
+GST_PLUGIN_FEATURE_RANK=opusdec:NONE,avdec_opus:NONE import --delete "$dir/mute"
+[ $? = 2 ] && [ -e "$dir/mute/k_tuneAAAAAAA.webm" ] && grep -q '^failed .*cannot be judged, nor can the cached song: ' "$dir/out"
+ok $? "a file is not called broken while the cached song does not decode, either"
+import --delete "$dir/mute"
+[ $? = 0 ] && [ -z "$(ls "$dir/mute")" ] && grep -q '^broken .*; deleted$' "$dir/out"; ok $? "when it does, it is"
 failures=0
 for limit in $(seq 14 44); do
   (ulimit -n "$limit" && G_DEBUG='' import --delete "$dir/sound")
@@ -188,24 +196,10 @@ for limit in $(seq 14 44); do
 done
 [ "$failures" -gt 0 ] && { [ $status = ended ] || [ -e "$dir/sound/g_tuneAAAAAAA.webm" ]; }
 ok $? "too few file descriptors ($failures times, to $limit): the file stays, until there are enough"
-cat >"$dir/lock.py" <<'PY'
-"""Holds the lock of ID in the file LOCKS until standard input ends (encore-lock.c)."""
-import fcntl, struct, sys
-h = 0xcbf29ce484222325
-for b in sys.argv[2].encode():
-    h = (h ^ b) * 0x100000001b3 % 2**64
-for m in (0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53):
-    h = (h ^ h >> 33) * m % 2**64
-h ^= h >> 33
-f = open(sys.argv[1], 'r+b')
-fcntl.fcntl(f, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, (h & 0x1fffffffffffffff) << 1, 1, 0)) # F_OFD_SETLK
-print('held', flush=True)
-sys.stdin.read()
-PY
 song "$dir/sound/h_tuneAAAAAAA.webm" 3 300 -c:a libopus
 cp "$dir/sound/h_tuneAAAAAAA.webm" "$dir/sound/h_tuneAAAAAAA.webm.part"
 mkfifo "$dir/lock-in" "$dir/lock-out"
-/usr/bin/python3 "$dir/lock.py" "$dir/cache/locks" tuneAAAAAAA <"$dir/lock-in" >"$dir/lock-out" &
+/usr/bin/python3 "$abs_top_srcdir/tests/hold-lock.py" "$dir/cache/locks" tuneAAAAAAA lock <"$dir/lock-in" >"$dir/lock-out" &
 exec 7>"$dir/lock-in"
 read -r held <"$dir/lock-out"
 import --delete "$dir/sound"

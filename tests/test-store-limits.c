@@ -18,14 +18,6 @@
 #define B "-bcdefghijA"
 #define C "_bcdefghijE"
 
-static gboolean
-is_hit (EncoreCache *cache, const char *id, gboolean count)
-{
-  g_autoptr (EncoreHandle) handle = encore_cache_get (cache, id, count, NULL);
-
-  return handle != NULL;
-}
-
 /* The least worth keeping goes first; pinned, playing and queued songs stay. */
 static void
 test_evict (void)
@@ -41,7 +33,7 @@ test_evict (void)
   }
   fixture_publish (cache, A, "loved", 100);
   for (int i = 0; i < 5; i++)
-    is_hit (cache, A, TRUE);
+    fixture_is_hit (cache, A, TRUE);
   g_assert_true (encore_cache_pin (cache, "song0-00000A", TRUE, NULL));
   EncoreHandle *playing = encore_cache_get (cache, "song1-00000A", FALSE, NULL);
   EncoreLease *queued = encore_cache_protect (cache, "song2-00000A");
@@ -49,13 +41,13 @@ test_evict (void)
   removed = encore_cache_evict (cache, 5 * 22000, NULL, NULL, NULL);
   g_assert_cmpint (removed, >, 0);
   g_assert_true (g_file_test (kept, G_FILE_TEST_EXISTS));
-  g_assert_true (is_hit (cache, "song0-00000A", FALSE));
-  g_assert_true (is_hit (cache, "song1-00000A", FALSE));
-  g_assert_true (is_hit (cache, "song2-00000A", FALSE));
+  g_assert_true (fixture_is_hit (cache, "song0-00000A", FALSE));
+  g_assert_true (fixture_is_hit (cache, "song1-00000A", FALSE));
+  g_assert_true (fixture_is_hit (cache, "song2-00000A", FALSE));
   g_assert_cmpint (encore_cache_clear (cache, NULL, NULL, NULL, NULL), >, 0);
-  g_assert_true (is_hit (cache, "song0-00000A", FALSE));
-  g_assert_true (is_hit (cache, "song1-00000A", FALSE));
-  g_assert_false (is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, "song0-00000A", FALSE));
+  g_assert_true (fixture_is_hit (cache, "song1-00000A", FALSE));
+  g_assert_false (fixture_is_hit (cache, A, FALSE));
   encore_cache_unprotect (queued);
   encore_handle_free (playing);
   g_assert_cmpint (encore_cache_clear (cache, NULL, NULL, NULL, NULL), ==, 2);
@@ -155,11 +147,11 @@ test_history (void)
   EncoreCache *cache = fixture_open (dir, 0);
 
   fixture_publish (cache, A, "One", 5);
-  is_hit (cache, A, TRUE);
-  is_hit (cache, A, TRUE);
+  fixture_is_hit (cache, A, TRUE);
+  fixture_is_hit (cache, A, TRUE);
   g_assert_true (encore_cache_remove (cache, A, NULL));
   g_assert_true (encore_cache_flush (cache, NULL));
-  g_assert_false (is_hit (cache, A, FALSE));
+  g_assert_false (fixture_is_hit (cache, A, FALSE));
   fixture_publish (cache, A, "One", 5);
   g_assert_cmpint (plays_of (cache, A), ==, 4);
   encore_cache_close (cache);
@@ -206,7 +198,7 @@ jump (EncoreCache *cache, const char *dir, int days)
       g_strdup_printf ("UPDATE total SET v = unixepoch () - %d * 24 * 3600 WHERE k = 'seen'", days);
 
   fixture_sql (dir, sql);
-  is_hit (cache, B, TRUE);
+  fixture_is_hit (cache, B, TRUE);
   g_assert_true (encore_cache_flush (cache, NULL));
 }
 
@@ -220,18 +212,18 @@ test_age (void)
 
   fixture_publish (cache, A, "Old", 5);
   fixture_publish (cache, B, "Played", 5);
-  is_hit (cache, A, TRUE);
+  fixture_is_hit (cache, A, TRUE);
   g_assert_true (encore_cache_flush (cache, NULL));
   jump (cache, dir, 400);
   jump (cache, dir, -4000);
   g_assert_cmpint (encore_cache_evict (cache, -1, NULL, NULL, NULL), ==, 0);
-  g_assert_true (is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
   jump (cache, dir, 2);
   g_assert_cmpint (encore_cache_evict (cache, -1, NULL, NULL, NULL), ==, 0);
   jump (cache, dir, 2); /* 7 + 0 + 2 + 2 */
   g_assert_cmpint (encore_cache_evict (cache, -1, NULL, NULL, NULL), ==, 1);
-  g_assert_false (is_hit (cache, A, FALSE));
-  g_assert_true (is_hit (cache, B, FALSE));
+  g_assert_false (fixture_is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, B, FALSE));
   encore_cache_close (cache);
   fixture_remove (dir);
 }
@@ -265,7 +257,7 @@ test_min_free (void)
   cache = encore_cache_open (&options, NULL);
   g_assert_false (encore_cache_room_for (cache, 1, &hopeless));
   g_assert_error (hopeless, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE);
-  g_assert_true (is_hit (cache, B, FALSE));
+  g_assert_true (fixture_is_hit (cache, B, FALSE));
   encore_cache_close (cache);
 
   /* as if it had a terabyte to give; what is wanted is still not there when it has gone */
@@ -311,7 +303,7 @@ use_full_disk (const char *mount_point)
     fixture_publish (cache, id, "x", 1500); /* 300 KB */
   }
   fill_disk (dir);
-  g_assert_true (is_hit (cache, "song00-0000A", TRUE)); /* what is there plays */
+  g_assert_true (fixture_is_hit (cache, "song00-0000A", TRUE)); /* what is there plays */
   EncoreClaim *claim = encore_cache_claim (cache, A, 0, NULL, &hit, &error);
   g_assert_no_error (error);
   g_assert_nonnull (claim);
@@ -322,7 +314,7 @@ use_full_disk (const char *mount_point)
   g_assert_no_error (error);
   encore_handle_free (handle);
   encore_claim_free (claim);
-  g_assert_true (is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
   g_assert_true (g_file_test (reserve, G_FILE_TEST_EXISTS));
   encore_cache_close (cache);
 }
@@ -340,7 +332,7 @@ use_hopeless_disk (const char *mount_point)
   fill_disk (dir);
   g_assert_false (encore_evict_unjam (cache, &error));
   g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE);
-  g_assert_true (is_hit (cache, A, TRUE));
+  g_assert_true (fixture_is_hit (cache, A, TRUE));
   g_assert_true (g_file_test (reserve, G_FILE_TEST_EXISTS));
   encore_cache_close (cache);
 }
@@ -364,11 +356,11 @@ open_on_full_disk (const char *mount_point)
   fill_disk (dir);
   cache = encore_cache_open (&look, &error);
   g_assert_no_error (error);
-  g_assert_true (is_hit (cache, "song00-0000A", FALSE));
+  g_assert_true (fixture_is_hit (cache, "song00-0000A", FALSE));
   encore_cache_close (cache);
   fill_disk (dir);
   cache = fixture_open (dir, 0);
-  g_assert_true (is_hit (cache, "song00-0000A", FALSE));
+  g_assert_true (fixture_is_hit (cache, "song00-0000A", FALSE));
   g_assert_true (g_file_test (reserve, G_FILE_TEST_EXISTS)); /* as large as it can be */
   fill_disk (dir);
   g_assert_cmpint (encore_cache_clear (cache, NULL, NULL, NULL, &error), ==, 20);

@@ -21,14 +21,6 @@
 #define B "-bcdefghijA"
 #define C "_bcdefghijE"
 
-static gboolean
-is_hit (EncoreCache *cache, const char *id, gboolean count)
-{
-  g_autoptr (EncoreHandle) handle = encore_cache_get (cache, id, count, NULL);
-
-  return handle != NULL;
-}
-
 static void
 fill (const char *dir, gboolean with_copy)
 {
@@ -39,8 +31,8 @@ fill (const char *dir, gboolean with_copy)
   fixture_publish (cache, B, "Pinned", 10);
   fixture_publish (cache, C, "Gone", 10);
   g_assert_true (encore_cache_pin (cache, B, TRUE, NULL));
-  is_hit (cache, A, TRUE);
-  is_hit (cache, A, TRUE);
+  fixture_is_hit (cache, A, TRUE);
+  fixture_is_hit (cache, A, TRUE);
   g_assert_true (encore_cache_remove (cache, C, NULL));
   g_assert_true (encore_cache_flush (cache, NULL));
   if (with_copy)
@@ -70,8 +62,8 @@ check_rebuilt (const char *dir, Known known)
 
   encore_cache_stats (cache, &stats);
   g_assert_cmpint (stats.entries, ==, 2);
-  g_assert_true (is_hit (cache, A, FALSE));
-  g_assert_true (is_hit (cache, B, FALSE));
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, B, FALSE));
   g_assert_cmpuint (found->len, ==, 1);
   g_assert_true (encore_cache_info (cache, B, &info, NULL));
   g_assert_cmpint (info->pinned, ==, known != FROM_FILES);
@@ -145,8 +137,8 @@ test_rebuild_broken (void)
   g_test_expect_message ("Encore", G_LOG_LEVEL_WARNING, "*1 songs, 1 broken files*");
   EncoreCache *cache = fixture_open (dir, 0);
   g_test_assert_expected_messages ();
-  g_assert_true (is_hit (cache, A, FALSE));
-  g_assert_false (is_hit (cache, B, FALSE));
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
+  g_assert_false (fixture_is_hit (cache, B, FALSE));
   g_assert_false (g_file_test (cut, G_FILE_TEST_EXISTS));
   encore_cache_close (cache);
   fixture_remove (dir);
@@ -251,9 +243,10 @@ test_rebuild_order (void)
                                  : "SELECT group_concat (id, '') = '" C A B
                                    "' FROM (SELECT id FROM entry ORDER BY prio)"),
         ==, 1);
-    g_assert_cmpint (fixture_number (dir, "SELECT max (prio) <= (SELECT v FROM total WHERE k = 'turn')"
-                                          " FROM entry"),
-                     ==, 1);
+    g_assert_cmpint (
+        fixture_number (
+            dir, "SELECT max (prio) <= (SELECT v FROM total WHERE k = 'turn') FROM entry"),
+        ==, 1);
     fixture_remove (dir);
   }
 }
@@ -382,14 +375,14 @@ test_migrate (gconstpointer with_index)
     fixture_sql (dir, "CREATE INDEX entry_pinned ON entry (pinned, state) WHERE pinned = 1");
   EncoreCache *cache = fixture_open (dir, 0);
   g_assert_cmpint (fixture_number (dir, "PRAGMA user_version"), ==, 4);
-  g_assert_true (is_hit (cache, A, FALSE));
-  g_assert_true (is_hit (cache, "aliasaliasA", FALSE));
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, "aliasaliasA", FALSE));
   g_assert_cmpint (plays_of (cache, A), ==, 4);
   g_assert_true (encore_cache_info (cache, B, &info, NULL));
   g_assert_true (info->pinned);
   fixture_publish (cache, C, "Back again", 5); /* its history is remembered */
   g_assert_cmpint (plays_of (cache, C), ==, 2);
-  is_hit (cache, A, TRUE);
+  fixture_is_hit (cache, A, TRUE);
   g_assert_true (encore_cache_flush (cache, NULL));
   g_assert_cmpint (fixture_number (dir, "SELECT v > 0 FROM total WHERE k = 'seen'"), ==, 1);
   g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));

@@ -21,14 +21,6 @@
 #define B "-bcdefghijA"
 #define C "_bcdefghijE"
 
-static gboolean
-is_hit (EncoreCache *cache, const char *id, gboolean count)
-{
-  g_autoptr (EncoreHandle) handle = encore_cache_get (cache, id, count, NULL);
-
-  return handle != NULL;
-}
-
 /* A whole file without a row gets one, a broken one goes; a row without its file goes. */
 static void
 test_audit (void)
@@ -57,8 +49,8 @@ test_audit (void)
   g_assert_cmpint (audit.orphans, ==, 1);
   g_assert_cmpint (audit.orphan_bytes, ==, 8);
   g_assert_cmpint (audit.dangling, ==, 1);
-  g_assert_true (is_hit (cache, A, FALSE));
-  g_assert_false (is_hit (cache, C, FALSE));
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
+  g_assert_false (fixture_is_hit (cache, C, FALSE));
   g_assert_false (g_file_test (broken, G_FILE_TEST_EXISTS));
   g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
   g_assert_cmpint (audit.adopted + audit.orphans + audit.dangling + audit.mismatched, ==, 0);
@@ -171,9 +163,9 @@ test_audit_sizes (void)
   g_assert_cmpint (audit.adopted, ==, 1);
   g_assert_cmpint (audit.orphans, ==, 1);
   g_assert_cmpint (audit.mismatched, ==, 1);
-  g_assert_true (is_hit (cache, A, FALSE));
-  g_assert_true (is_hit (cache, B, FALSE));
-  g_assert_true (is_hit (cache, C, FALSE));
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, B, FALSE));
+  g_assert_true (fixture_is_hit (cache, C, FALSE));
   g_assert_false (g_file_test (second, G_FILE_TEST_EXISTS));
   g_assert_cmpint (fixture_number (dir, "SELECT v FROM total WHERE k = 'bytes'"), ==,
                    fixture_number (dir, "SELECT sum (opus_size + src_size) FROM entry"));
@@ -219,7 +211,7 @@ use_beside (gpointer data)
 {
   Beside *beside = data;
 
-  const gboolean plays = is_hit (beside->cache, A, TRUE);
+  const gboolean plays = fixture_is_hit (beside->cache, A, TRUE);
   fixture_publish (beside->cache, "meanwhile-A", "Published meanwhile", 5);
   const gboolean ok = plays && encore_cache_flush (beside->cache, NULL) &&
                       encore_cache_remove (beside->cache, "meanwhile-A", NULL);
@@ -277,6 +269,7 @@ test_audit_strays (void)
   g_autofree char *late = g_build_filename (dir, "opus", "ff", C ".opus", NULL);
   g_autofree char *twice = g_build_filename (dir, "opus", "7f", A ".opus", NULL);
   g_autofree char *junk = g_build_filename (dir, "opus", "01", "cover of an album.opus", NULL);
+  g_autofree char *source = g_build_filename (dir, "audio", "01", "cover of an album.webm", NULL);
   EncoreAudit audit;
 
   fixture_publish (cache, A, "Copied from another file system", 5);
@@ -286,19 +279,21 @@ test_audit_strays (void)
   fixture_write_opus (late, C, "In the last one", 7);
   fixture_write_opus (twice, A, "A second time", 5);
   g_assert_true (g_file_set_contents (junk, "no music", -1, NULL));
+  g_assert_true (g_file_set_contents (source, "no music", -1, NULL));
   g_assert_true (encore_cache_audit (cache, TRUE, &audit, NULL, NULL, NULL));
   g_assert_true (g_file_test (folded, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (elsewhere, G_FILE_TEST_EXISTS));
   g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
   g_assert_cmpint (audit.failed, ==, 0);
-  g_assert_cmpint (audit.orphans, ==, 2);
-  g_assert_true (is_hit (cache, A, FALSE));
-  g_assert_true (is_hit (cache, B, FALSE));
-  g_assert_true (is_hit (cache, C, FALSE));
+  g_assert_cmpint (audit.orphans, ==, 3);
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, B, FALSE));
+  g_assert_true (fixture_is_hit (cache, C, FALSE));
   g_assert_cmpint (fixture_number (dir, "SELECT pinned FROM entry WHERE id = '" A "'"), ==, 1);
   g_assert_false (g_file_test (folded, G_FILE_TEST_EXISTS));
   g_assert_false (g_file_test (twice, G_FILE_TEST_EXISTS));
   g_assert_false (g_file_test (junk, G_FILE_TEST_EXISTS));
+  g_assert_false (g_file_test (source, G_FILE_TEST_EXISTS));
   g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL));
   g_assert_cmpint (audit.adopted + audit.orphans + audit.dangling + audit.mismatched, ==, 0);
   encore_cache_close (cache);
@@ -343,15 +338,15 @@ test_verify (void)
   fixture_publish (cache, B, "Sound", 100);
   g_assert_true (encore_cache_verify (cache, A, FALSE, NULL));
   flip_byte (file, 5000);
-  g_assert_true (is_hit (cache, A, FALSE)); /* nobody reads all of it before he plays */
+  g_assert_true (fixture_is_hit (cache, A, FALSE)); /* nobody reads all of it before he plays */
   g_assert_false (encore_cache_verify (cache, A, TRUE, &dry));
   g_assert_error (dry, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
-  g_assert_true (is_hit (cache, A, FALSE));
+  g_assert_true (fixture_is_hit (cache, A, FALSE));
   g_test_expect_message ("Encore", G_LOG_LEVEL_WARNING, "*is damaged: kept as quarantine/*");
   g_assert_false (encore_cache_verify (cache, A, FALSE, &damaged));
   g_test_assert_expected_messages ();
   g_assert_error (damaged, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
-  g_assert_false (is_hit (cache, A, FALSE));
+  g_assert_false (fixture_is_hit (cache, A, FALSE));
   g_assert_cmpuint (count_below (dir, "quarantine"), ==, 1);
   g_assert_true (encore_cache_verify (cache, B, FALSE, NULL));
   fixture_publish (cache, A, "Fetched again", 100);
@@ -375,7 +370,7 @@ test_verify_pinned (void)
   fixture_sql (dir, "UPDATE entry SET access_count = 0");
   flip_byte (file, 300);
   g_assert_false (encore_cache_verify (cache, A, FALSE, NULL));
-  g_assert_false (is_hit (cache, A, FALSE));
+  g_assert_false (fixture_is_hit (cache, A, FALSE));
   EncoreAudit audit;
   g_assert_true (encore_cache_audit (cache, FALSE, &audit, NULL, NULL, NULL)); /* forgets others */
   fixture_publish (cache, A, "Kept", 10);
@@ -400,7 +395,7 @@ test_verify_playing (void)
   g_test_assert_expected_messages ();
   g_assert_cmpint (fstat (encore_handle_get_fd (playing), &st), ==, 0);
   g_assert_true (g_file_test (file, G_FILE_TEST_EXISTS));
-  g_assert_false (is_hit (cache, A, FALSE));
+  g_assert_false (fixture_is_hit (cache, A, FALSE));
   encore_handle_free (playing);
   fixture_publish (cache, A, "Fetched again", 100);
   g_assert_true (encore_cache_verify (cache, A, FALSE, NULL));

@@ -158,25 +158,8 @@ ok $? "by SHA-256, and without one by the checksums of the pages"
 sql "UPDATE entry SET sha256 = '$sum' WHERE id IN ('dQw4w9WgXcQ', 'tuneAAAAAAA')"
 cache verify --full dQw4w9WgXcQ >"$dir/out" && grep -q '^1 songs checked' "$dir/out"; ok $? "verify of one song"
 cache verify missingAAAA >"$dir/out"; [ $? = 1 ]; ok $? "verify of a missing song: exit status 1"
-cat >"$dir/lease.py" <<'PY'
-"""Holds the play lease (or with a third argument the lock) of ID in the file LOCKS until standard
-input ends (encore-lock.c)."""
-import fcntl, struct, sys
-h = 0xcbf29ce484222325
-for b in sys.argv[2].encode():
-    h = (h ^ b) * 0x100000001b3 % 2**64
-for m in (0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53):
-    h = (h ^ h >> 33) * m % 2**64
-h ^= h >> 33
-f = open(sys.argv[1], 'r+b')
-lock = len(sys.argv) > 3
-F_OFD_SETLK, start = 37, (h & 0x1fffffffffffffff) << 1 | (not lock)
-fcntl.fcntl(f, F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK if lock else fcntl.F_RDLCK, 0, start, 1, 0))
-print('held', flush=True)
-sys.stdin.read()
-PY
 mkfifo "$dir/lease-in" "$dir/lease-out"
-/usr/bin/python3 "$dir/lease.py" "$dir/cache/locks" tuneAAAAAAA <"$dir/lease-in" >"$dir/lease-out" &
+/usr/bin/python3 "$abs_top_srcdir/tests/hold-lock.py" "$dir/cache/locks" tuneAAAAAAA <"$dir/lease-in" >"$dir/lease-out" &
 exec 7>"$dir/lease-in"
 read -r held <"$dir/lease-out"
 cache verify --full >"$dir/out"
@@ -191,7 +174,7 @@ exec 7>&-
 wait $!
 cache verify --full >"$dir/out"; ok $? "and what is left is whole"
 # as another process leaves it while it removes a song: the lock is held, the file is gone
-/usr/bin/python3 "$dir/lease.py" "$dir/cache/locks" tuneAAAAAAA lock <"$dir/lease-in" >"$dir/lease-out" &
+/usr/bin/python3 "$abs_top_srcdir/tests/hold-lock.py" "$dir/cache/locks" tuneAAAAAAA lock <"$dir/lease-in" >"$dir/lease-out" &
 exec 7>"$dir/lease-in"
 read -r held <"$dir/lease-out"
 path=$(file_of tuneAAAAAAA)

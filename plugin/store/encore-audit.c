@@ -355,18 +355,18 @@ has_file (const EncoreLayout *layout, const char *id)
   return fd >= 0 || errno != ENOENT;
 }
 
-/* A file with a name that none of ours has here: a song all the same, when a cache was copied from
+/* A file of KIND with a name that none of ours has here: a song all the same, when a cache was copied from
  * another kind of file system, or by hand.  It goes where it is looked for.
  * Returns: (transfer full) (nullable): the song's id when it is in this shard now. */
 static char *
-put_in_place (Audit *audit, int shard, const char *name)
+put_in_place (Audit *audit, EncoreKind kind, int shard, const char *name)
 {
   const EncoreWork *work = audit->work;
   EncoreLayout *layout = work->cache->layout;
   g_autofree char *id = NULL;
   struct stat st;
 
-  switch (encore_judge_stray (shard, name, &id)) {
+  switch (kind == ENCORE_KIND_OPUS ? encore_judge_stray (shard, name, &id) : ENCORE_JUDGED_BROKEN) {
   case ENCORE_JUDGED_WHOLE:
     break;
   case ENCORE_JUDGED_UNKNOWN:
@@ -427,7 +427,7 @@ list_names (Audit *audit, EncoreKind kind, GError **error)
       g_free (id);
       g_free (ext);
       ext = g_strdup ("opus");
-      id = kind == ENCORE_KIND_OPUS ? put_in_place (audit, dirfd (dir), entry->d_name) : NULL;
+      id = put_in_place (audit, kind, dirfd (dir), entry->d_name);
       if (id == NULL)
         continue;
     }

@@ -173,7 +173,9 @@ check_song (const EncoreEntryInfo *info, int fd)
   if (*info->sha256 != '\0')
     return strcmp (sum, info->sha256) == 0 ? 0 : EBADMSG;
   /* the row was made from the file's tags */
-  return encore_ogg_check_pages (fd, &error) ? 0 : EBADMSG;
+  if (encore_ogg_check_pages (fd, &error))
+    return 0;
+  return g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT) ? EBADMSG : EIO;
 }
 
 static gboolean

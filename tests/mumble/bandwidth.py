@@ -83,8 +83,10 @@ whole = Heard(packets_of(amy, encore))
 note(f'lowered at {lowered}, fitting from {fitting}, raised at {raised}: {whole}')
 parts = [Heard(whole.packets[a:b]) for a, b in ((0, lowered), (fitting, raised), (fitting, None))]
 ok(fitting and parts[1].bps() <= CAP_BPS, 'what comes after it was lowered fits')
-ok(all(p.lost + p.stood_still == 0 for p in parts) and whole.overlaps == 0 and not whole.bad, 'nothing that fits is lost')
 cached = read_ogg(glob.glob(f'{DIR}/cache/opus/*/tuneAAAAAAA.opus')[0])
+# what the server dropped is between the two; a machine that stood still may add to the numbers there, not take away
+dropped = (whole.packets[fitting].sequence - whole.packets[lowered - 1].sequence) // 2 - 1
+ok(len(whole.packets) + dropped >= len(cached) + 5 and whole.overlaps == 0 and not whole.bad, 'nothing that fits is lost')
 # the song's first packets are larger than even the higher limit
 ok([p.opus for p in whole.packets[lowered - 10:lowered]] == cached[lowered - 10:lowered], 'before, packets are those of the cache')
 ok([p.opus for p in whole.packets[-35:-5]] == cached[-30:], 'when it was raised again, too')
