@@ -21,5 +21,7 @@ fi
 # which took long: from the birth of a test's log to its last line, where the file system knows it
 find build/tests -name 'test-*.log' -exec stat -c '%W %Y %n' {} + 2>/dev/null |
   awk '$1 > 0 { printf "%4d s  %s\n", $2 - $1, $3 }' | sort -rn | head -12
+# once more at the end, where a reader looks first
+find build/tests -name '*.log' -exec grep -hE '^(FAIL|ERROR|XPASS): ' {} + | head -n 30
 echo "$(count PASS) passed, $failed failed, $(count SKIP) skipped"
 [ $status -eq 0 ] && [ $failed -eq 0 ]

@@ -210,12 +210,20 @@ static const struct {
 };
 
 static FaultOutcome outcomes[G_N_ELEMENTS (ROWS)];
+static gsize rows[G_N_ELEMENTS (ROWS)]; /* of the outcomes */
+
+/* The song is refused before anything is downloaded, either way: one of them asks. */
+static gboolean
+is_same_by_both (gsize i)
+{
+  return ROWS[i].code != FAULT_PLAYED && ROWS[i].fault == NULL && ROWS[i].set == NULL;
+}
 
 static void
 test_row (gconstpointer data)
 {
-  const gsize i = GPOINTER_TO_SIZE (data);
-  const FaultOutcome *outcome = &outcomes[i];
+  const FaultOutcome *outcome = &outcomes[GPOINTER_TO_SIZE (data)];
+  const gsize i = rows[GPOINTER_TO_SIZE (data)];
   int code = strcmp (FAULTS_WAY, "auto") == 0 ? ROWS[i].by_http : ROWS[i].code;
   g_autoptr (GError) error =
       g_error_new_literal (ENCORE_ERROR, MAX (outcome->code, 0), outcome->message);
@@ -272,18 +280,23 @@ main (int argc, char **argv)
     g_print ("1..0 # SKIP %s is not installed\n", why);
     return 0;
   }
+  gsize n_cases = 0;
   for (gsize i = 0; i < G_N_ELEMENTS (ROWS); i++) {
+    if (is_same_by_both (i) && strcmp (FAULTS_WAY, "auto") != 0)
+      continue;
     g_autofree char *path = g_strconcat ("/faults/", ROWS[i].name, NULL);
-    cases[i].id = make_id (ROWS[i].id, i);
-    cases[i].fault = expand (ROWS[i].fault, cases[i].id);
-    cases[i].set = (char *) ROWS[i].set;
-    cases[i].way = FAULTS_WAY;
-    g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_row);
+    FaultCase *next = &cases[n_cases];
+    next->id = make_id (ROWS[i].id, i);
+    next->fault = expand (ROWS[i].fault, next->id);
+    next->set = (char *) ROWS[i].set;
+    next->way = FAULTS_WAY;
+    rows[n_cases] = i;
+    g_test_add_data_func (path, GSIZE_TO_POINTER (n_cases++), test_row);
   }
-  faults_run (site, cases, outcomes, G_N_ELEMENTS (ROWS), AT_ONCE);
+  faults_run (site, cases, outcomes, n_cases, AT_ONCE);
   g_test_set_nonfatal_assertions (); /* every row has its say */
   const int status = g_test_run ();
-  for (gsize i = 0; i < G_N_ELEMENTS (ROWS); i++) {
+  for (gsize i = 0; i < n_cases; i++) {
     fault_outcome_clear (&outcomes[i]);
     g_free (cases[i].id);
     g_free (cases[i].fault);

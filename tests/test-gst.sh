@@ -14,11 +14,13 @@ printf '?play tuneAAAAAAA\n' | bot line
 
 # -- the line that the bot tells is the one that works
 # asked while it plays: the chat waits for the song to begin
+said () { await has "$dir/line.out" "[console] $1"; }
 mkfifo "$dir/chat"
+rm "$dir/line.out" # of the bot before this one
 bot line <"$dir/chat" &
 exec 7>"$dir/chat"
 echo '?play tuneAAAAAAA' >&7
-timeout 20 sh -c "until grep -q '^.console. Playing' '$dir/line.out'; do :; done"
+said Playing
 printf '?pipeline\n?stop\n?pipeline tuneAAAAAAA\n' >&7
 exec 7>&-
 wait $!
@@ -69,7 +71,7 @@ sed 's/^/# /' "$dir/alive" | head -5
 
 # -- the bot's own pipelines: their graph, and none that is left when its song is over
 mkdir "$dir/dot"
-rm -f "$dir/chat"
+rm "$dir/chat" "$dir/line.out"
 mkfifo "$dir/chat"
 GST_DEBUG_DUMP_DOT_DIR=$dir/dot GST_TRACERS='leaks(name=all)' GST_LEAKS_TRACER_SIG=1 GST_DEBUG=GST_TRACER:7 \
   GST_DEBUG_FILE=$dir/gst.log "$top/encore-bot" --config "$dir/line.conf" console \
@@ -78,18 +80,18 @@ bot=$!
 exec 7>"$dir/chat"
 alive () { # objects of songs that the tracer tells of, when it is asked
   : >"$dir/gst.log"
-  kill -USR1 $bot
+  kill -USR1 $bot || return
   until_told () { await grep -q "$1" "$dir/gst.log"; } # it begins with NULs: has() would see nothing
   until_told 'object-alive, type-name=(string)Gst'
   grep -c 'object-alive, type-name=(string)GstEncore' "$dir/gst.log"
 }
-said () { await has "$dir/line.out" "$1"; }
 echo '?play tuneAAAAAAA' >&7
-said '[console] Playing'
+said Playing
 during=$(alive)
 printf '?stop\n?version\n' >&7
-said '[console] Encore '
-for _ in $(seq 100); do after=$(alive); [ "$after" = 0 ] && break; done
+said 'Encore '
+none_left () { after=$(alive); [ "$after" = 0 ]; }
+await none_left
 echo "# objects of ours: $during while a song plays, $after afterwards"
 [ "$during" -ge 3 ] && [ "$after" = 0 ]; ok $? "a song that is over leaves no element"
 exec 7>&-

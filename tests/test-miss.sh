@@ -76,6 +76,18 @@ n_heard=$(heard "$dir/broken.opus" | wc -l)
 [ "$n_heard" -gt $((300 + 100)) ]; ok $? "what came of it was heard ($n_heard packets with the next song)"
 [ -z "$(find "$dir/cache/opus" -name 'tune*')" ] && settled; ok $? "nothing of it is kept"
 
+# -- what came is over before the fetch, which tries again, gives it up
+rm -rf "$dir/cache"
+no_faults
+faults '{"media/tuneAAAAAAA/251": {"rate": 60000, "drop_at": 60000}}'
+config restore=no prefetch=0
+start
+say_to '?play tuneAAAAAAA'
+await logged 'at 3000 ms it waits for what is fetched'
+faults '{"media/tuneAAAAAAA/251": {"status": 500}}'
+quit
+told 'The Test Tune broke off: '; ok $? "one that was heard is never told as one that cannot be played"
+
 # -- one that breaks off once: the fetch tries again, the music goes on
 rm -rf "$dir/cache"
 no_faults

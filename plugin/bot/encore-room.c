@@ -148,7 +148,7 @@ encore_room_drop_failed (EncoreRoom *self, EncoreTrack *track, const GError *err
   g_warning ("fetch: %s: %s", name, error->message);
   /* a queue of songs that cannot be had now is not worth a line each */
   if (!throttled || self->passed_over == 0)
-    say (self, "Cannot play %s: %s", name, sentence);
+    say (self, track->announce ? "Cannot play %s: %s" : "%s broke off: %s", name, sentence);
   self->passed_over += throttled;
   if (track == self->current) {
     g_clear_pointer (&self->current, encore_track_free);
