@@ -126,6 +126,16 @@ ask () { # LINE REGEX NAME: a test
   hear "$2"
   ok $? "$3"
 }
+ask_until () { # LINE REGEX NAME: a test; asks until it is answered like that, for 30 s
+  local end=$((SECONDS + 30)) line=
+  while [ $SECONDS -le $end ]; do
+    say "$1"
+    hear . && line=$(tail -n 1 "$dir/$talking.out") && [[ $line =~ $2 ]] && break
+    pause 0.2
+  done
+  [[ $line =~ $2 ]]
+  ok $? "$3"
+}
 hang_up () { # reads the rest
   exec 7>&-
   cat <&6 >>"$dir/$talking.out"

@@ -222,6 +222,7 @@ stopped () { # SIGNAL: sends it while the long file is decoded, for which it is 
   local pid=$!
   until grep -q '^no-id' "$dir/out" && find /proc/$pid/fd -lname '*b_tuneAAAAAAA.flac' 2>/dev/null | grep -q .; do
     kill -0 $pid 2>/dev/null || break
+    pause 0.02
   done
   kill "$1" $pid 2>/dev/null
   wait $pid
@@ -281,7 +282,7 @@ half_way () { # SIGNAL: sends it when a song is being encoded and one is publish
     [ -s "$(ls "$dir"/cache/tmp/many*/song.opus 2>/dev/null | head -1)" ] &&
       [ "$(sql "SELECT count(*) FROM entry WHERE state = 1 AND id LIKE 'many%'" 2>/dev/null || echo 0)" -ge 1 ] && break
     kill -0 $pid 2>/dev/null || break
-    sleep 0.005
+    pause 0.005
   done
   kill "$1" $pid 2>/dev/null
   wait $pid 2>/dev/null

@@ -6,16 +6,6 @@ need yt-dlp ffmpeg curl
 start_site
 faults () { curl -s -X POST -d "$1" "$url/faults" >/dev/null; }
 asked () { stat_of "resolve/video/$1" requests; }
-until_told () { # LINE REGEX NAME: asks until it is answered like that
-  local seconds=$SECONDS
-  while [ $((SECONDS - seconds)) -lt 30 ]; do
-    say "$1"
-    hear . && tail -n 1 "$dir/$talking.out" | grep -qE "$2" && break
-    sleep 0.3
-  done
-  tail -n 1 "$dir/$talking.out" | grep -qE "$2"
-  ok $? "$3"
-}
 list='https://www.youtube.com/playlist?list'
 
 # -- a playlist
@@ -34,7 +24,7 @@ ask "amy: ?playlist $list=PLthree" 'Queued 3 songs' "playlist: queued at once"
 ask 'amy: ?np' 'Being fetched: The Test Tune' "playlist: the first one is fetched"
 ask 'amy: ?queue' '2 waiting, .*: 1\. Loud Tones \(0:06, amy\) \| 2\. Quiet Noise \(0:06, amy\)' "playlist: the others wait, with titles and lengths"
 hear 'Playing: The Test Tune' && ask 'boss: ?pause' 'Paused' "playlist: the first one plays"
-until_told 'amy: ?cache' 'Cache: 3 songs.*0 being fetched' "playlist: the others are fetched meanwhile"
+ask_until 'amy: ?cache' 'Cache: 3 songs.*0 being fetched' "playlist: the others are fetched meanwhile"
 grep -o 'publish youtube:[^ ]*' "$dir/list.log" | tr '\n' ' ' |
   grep -qx 'publish youtube:tuneAAAAAAA publish youtube:loudAAAAAAA publish youtube:-quietAAAAA '
 ok $? "playlist: in order"
@@ -85,10 +75,10 @@ hold users prefetch=9 jobs=4 per_user_jobs=1
 faults '{"media/*": {"rate": 15000}}'
 songs
 hear 'Queued as #3'; ok $? "per_user_jobs=1: three are queued"
-until_told 'amy: ?cache jobs' '^\[console\] Loud Tones [0-9]+ %$' "per_user_jobs=1: one of them is fetched"
+ask_until 'amy: ?cache jobs' '^\[console\] Loud Tones [0-9]+ %$' "per_user_jobs=1: one of them is fetched"
 [ "$(asked -quietAAAAA)" = 0 ]; ok $? "per_user_jobs=1: the others are not asked for meanwhile"
 say 'bob: ?play shortAAAAAA'
-until_told 'amy: ?cache jobs' '^\[console\] (Loud Tones [^|]*\| (short|One)[^|]*|(short|One)[^|]*\| Loud Tones[^|]*)$' "per_user_jobs=1: and one of somebody else"
+ask_until 'amy: ?cache jobs' '^\[console\] (Loud Tones [^|]*\| (short|One)[^|]*|(short|One)[^|]*\| Loud Tones[^|]*)$' "per_user_jobs=1: and one of somebody else"
 say 'boss: ?stop'
 hang_up
 
@@ -96,13 +86,13 @@ hold jobs prefetch=9 jobs=2 per_user_jobs=0
 faults '{"media/*": {"rate": 15000}}'
 songs
 hear 'Queued as #3'; ok $? "jobs=2: three are queued"
-until_told 'amy: ?cache jobs' '^\[console\] Loud Tones [0-9]+ %$' "jobs=2: one is fetched ahead"
+ask_until 'amy: ?cache jobs' '^\[console\] Loud Tones [0-9]+ %$' "jobs=2: one is fetched ahead"
 [ "$(asked -quietAAAAA)" = 0 ]; ok $? "jobs=2: the others are not asked for meanwhile"
 say 'bob: ?play shortAAAAAA'
 hear 'Queued as #4' && ask 'amy: ?cache jobs' '^\[console\] Loud Tones [0-9]+ %$' "jobs=2: and no more"
 ask 'boss: ?skip' 'Skipped: The Test Tune' "jobs=2: its turn comes"
 hear 'Playing: Loud Tones' && ask 'boss: ?pause' 'Paused' "jobs=2: it plays"
-until_told 'amy: ?cache jobs' '^\[console\] Quiet Noise [0-9]+ %$' "jobs=2: now the next one is fetched ahead"
+ask_until 'amy: ?cache jobs' '^\[console\] Quiet Noise [0-9]+ %$' "jobs=2: now the next one is fetched ahead"
 say 'boss: ?stop'
 hang_up
 
@@ -110,7 +100,7 @@ hang_up
 hold later prefetch=2 jobs=2
 faults '{"resolve/video/loudAAAAAAA": {"status": 429, "times": 1}}'
 ask 'amy: ?play loudAAAAAAA' 'Queued as #1' "a song is queued"
-until_told 'amy: ?cache backoff' 'nobody asks it for another' "the site refuses it"
+ask_until 'amy: ?cache backoff' 'nobody asks it for another' "the site refuses it"
 ask 'amy: ?queue' '1 waiting' "it waits on"
 ask 'boss: ?cache backoff lift' 'may be asked again' "the site may be asked again"
 ask 'boss: ?skip' 'Skipped' "its turn comes"

@@ -17,15 +17,13 @@ end () { # SIGNAL
   { hang_up; } 2>/dev/null
 }
 waiting () { # REGEX: the queue is written within a second or so
-  local i
-  for i in $(seq 100); do
+  waits () {
     [[ $(/usr/bin/python3 -c '
 import sqlite3, sys
 db = sqlite3.connect("file:" + sys.argv[1] + "/encore.db?mode=ro", uri=True)
-print(";".join(row[0] or row[1] for row in db.execute("SELECT id, words FROM waiting ORDER BY room, place")))' "$dir/cache" 2>&1) =~ $1 ]] && return
-    sleep 0.1
-  done
-  return 1
+print(";".join(row[0] or row[1] for row in db.execute("SELECT id, words FROM waiting ORDER BY room, place")))' "$dir/cache" 2>&1) =~ $1 ]]
+  }
+  await waits "$1"
 }
 position () { # NAME: of the last np, in seconds
   sed -n 's/.*Playing: The Test Tune, 0:0\([0-9]\) of.*/\1/p; s/.*Paused: The Test Tune, 0:0\([0-9]\) of.*/\1/p' "$dir/$1.out" | tail -1
@@ -42,7 +40,7 @@ ask 'boss: ?loop queue' 'Loop: queue' "the queue is repeated"
 while [ "$(position first || echo 0)" -lt 3 ] 2>/dev/null || [ -z "$(position first)" ]; do
   say 'amy: ?np'
   hear 'of 0:08' || break
-  sleep 0.2
+  pause 0.2
 done
 end TERM
 [ $? = 0 ]; ok $? "the bot ends while songs wait"
@@ -87,8 +85,7 @@ ask 'boss: ?pause' 'Paused' "pause: nothing changes any more"
 waiting ';tuneAAAAAAA$|^tuneAAAAAAA$'
 sql "CREATE TRIGGER no_room BEFORE INSERT ON waiting BEGIN SELECT RAISE (ABORT, 'no room'); END"
 ask 'bob: ?play loudAAAAAAA' 'Queued as #' "another one, which the database refuses"
-for _ in $(seq 100); do grep -q 'what waits is not written down: .*no room' "$dir/fourth.log" && break; sleep 0.1; done
-grep -q 'what waits is not written down: .*no room' "$dir/fourth.log"; ok $? "it is told in the log"
+await grep -q 'what waits is not written down: .*no room' "$dir/fourth.log"; ok $? "it is told in the log"
 sql 'DROP TRIGGER no_room'
 waiting 'tuneAAAAAAA;loudAAAAAAA$'; ok $? "and written down as soon as that can be done"
 ask 'boss: ?stop' 'Stopped' "stop, for what follows"

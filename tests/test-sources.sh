@@ -58,7 +58,7 @@ for framing in (b'Connection: close', b'Content-Length: %d' % len(sound)):  # cu
     client.sendall(sound[:len(sound) // 2] if framing.startswith(b'Conn') else sound)
     client.close()
 END
-until [ -s "$dir/bare.port" ]; do sleep 0.05; done
+await test -s "$dir/bare.port"
 bare=http://127.0.0.1:$(cat "$dir/bare.port")
 printf '?play %s/cut.mp3\n?play %s/whole.mp3\n' "$bare" "$bare" | chat bare sources=http early=no
 ! told bare 'Playing: cut' && grep -q 'where it ends' "$dir/bare.log" && told bare 'Playing: whole (0:04)'; check bare "half a song whose length nobody told is no song"

@@ -68,7 +68,8 @@ fi
 faults '{"media/-quietAAAAA/251": {"stall_at": 20000}, "media/-quietAAAAA/140": {"stall_at": 20000}}'
 "$tool" --config "$dir/bot.conf" --set download=ytdlp fetch -- -quietAAAAA >"$dir/out" 2>"$dir/err" &
 pid=$!
-for _ in $(seq 400); do [ "$(stat_of media/-quietAAAAA/251 requests)" -ge 1 ] && break; sleep 0.05; done
+asked_for () { [ "$(stat_of media/-quietAAAAA/251 requests)" -ge 1 ]; }
+await asked_for
 children=$(pgrep -P $pid | tr '\n' ' ')
 kill -TERM $pid
 wait $pid
@@ -82,7 +83,8 @@ faults '{"media/-quietAAAAA/251": {"rate": 20000}, "media/-quietAAAAA/140": {"ra
 "$tool" --config "$dir/bot.conf" fetch -- -quietAAAAA >"$dir/out" 2>"$dir/err" &
 pid=$!
 kept () { cat "$dir"/cache/partial/* 2>/dev/null | wc -c; }
-for _ in $(seq 400); do [ "$(kept)" -ge 40000 ] && break; sleep 0.05; done
+has_kept () { [ "$(kept)" -ge 40000 ]; }
+await has_kept
 kill -KILL $pid
 wait $pid 2>/dev/null
 kept=$(kept)

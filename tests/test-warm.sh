@@ -6,16 +6,6 @@
 need yt-dlp ffmpeg curl
 start_site
 faults () { curl -s -X POST -d "$1" "$url/faults" >/dev/null; }
-until_told () { # LINE REGEX NAME: asks until it is answered like that
-  local seconds=$SECONDS line=
-  while [ $((SECONDS - seconds)) -lt 30 ]; do
-    say "$1"
-    hear . && line=$(tail -n 1 "$dir/$talking.out") && [[ $line =~ $2 ]] && break
-    sleep 0.2
-  done
-  [[ $line =~ $2 ]]
-  ok $? "$3"
-}
 list='https://www.youtube.com/playlist?list'
 cached () { find "$dir/cache/opus" -name '*.opus' | wc -l; }
 
@@ -30,7 +20,7 @@ ask "boss: ?cache warm $list=PLnone" 'Nothing was found' "warm: no such playlist
 ask 'amy: ?cache jobs' 'Nothing is being fetched' "and it is over"
 faults '{"media/*": {"rate": 60000}}'
 ask "boss: ?cache warm $list=PLthree" 'Warm 3: 3 songs; cache jobs shows how far it is|Warm [0-9]+: 3 songs' "warm: a playlist"
-until_told 'amy: ?cache jobs' 'The Test Tune [0-9]+ % \| warm [0-9]+: 0 of 3, ' "warm: progress"
+ask_until 'amy: ?cache jobs' 'The Test Tune [0-9]+ % \| warm [0-9]+: 0 of 3, ' "warm: progress"
 # somebody who listens has a job of his own, and what warm does next waits for it
 ask 'amy: ?play shortAAAAAA' 'Fetching: shortAAAAAA' "warm: somebody wants to hear a song"
 hear 'Playing: One Second'; ok $? "and hears it"
@@ -63,18 +53,19 @@ talk ended
 faults '{"media/*": {"rate": 40000}}'
 ask "boss: ?cache warm $list=PLlong" 'Warm [0-9]+: 50 songs' "warm: not endless"
 number=$(sed -n 's/.*Warm \([0-9]*\): 50 songs.*/\1/p' "$dir/ended.out" | tail -1)
-until_told 'amy: ?cache jobs' "Loud Tones [0-9]+ % \| warm $number: 1 of 50" "warm: what is there is passed over"
+ask_until 'amy: ?cache jobs' "Loud Tones [0-9]+ % \| warm $number: 1 of 50" "warm: what is there is passed over"
 ask "amy: ?cache cancel $number" 'is for admins' "cancel: only an admin"
 ask 'boss: ?cache cancel 99' 'There is no warm 99' "cancel: no such number"
 ask 'boss: ?cache cancel' 'Usage: cache cancel' "cancel: wrong use"
 ask 'boss: ?cache cancel keptAAAAAAA' 'keptAAAAAAA is not being fetched' "cancel: a song that is not in flight"
 ask 'boss: ?cache cancel loudAAAAAAA' 'loudAAAAAAA is cancelled' "cancel: a song that is"
-until_told 'amy: ?cache jobs' "Quiet Noise [0-9]+ % \| warm $number: 2 of 50" "warm goes on with the next one"
+ask_until 'amy: ?cache jobs' "Quiet Noise [0-9]+ % \| warm $number: 2 of 50" "warm goes on with the next one"
 ask "boss: ?cache cancel $number" "Warm $number is cancelled: 0 fetched \([1-9].*\), 1 were here, 1 failed, 48 left" "cancel: a warm"
-until_told 'amy: ?cache jobs' 'Nothing is being fetched' "cancel: its fetch ends, too"
-for i in $(seq 100); do [ -z "$(ls -A "$dir/cache/tmp")" ] && break; sleep 0.1; done
+ask_until 'amy: ?cache jobs' 'Nothing is being fetched' "cancel: its fetch ends, too"
+tmp_empty () { [ -z "$(ls -A "$dir/cache/tmp")" ]; }
+await tmp_empty
 # a fetch that is more than half done is carried on
-[ "$(cached)" -le 2 ] && [ -z "$(ls -A "$dir/cache/tmp")" ]; ok $? "and leaves nothing half-made"
+[ "$(cached)" -le 2 ] && tmp_empty; ok $? "and leaves nothing half-made"
 curl -s -X POST "$url/reset" >/dev/null
 faults '{"resolve/video/loudAAAAAAA": {"status": 429}}'
 ask "boss: ?cache warm $list=PLthree" 'ended, the site refuses us: 0 fetched .* 1 were here, 0 failed, 2 left' "warm: ends when the site refuses us"
