@@ -64,6 +64,9 @@ static const EncoreOption OPTIONS[] = {
     {"early", ENCORE_OPTION_BOOL, AT (early), "yes", 0, 0, NULL,
      "A new song is heard while it is downloaded, at the loudness of its source; no: when it has "
      "been measured"},
+    {"rendition", ENCORE_OPTION_BOOL, AT (rendition), "yes", 0, 0, NULL,
+     "A song that a voice has no room for (a Mumble server with the usual 72 kbit/s, for example) is "
+     "encoded once more at a constant rate and kept, so that it is not encoded at every play"},
     {"live", ENCORE_OPTION_BOOL, AT (live), "no", 0, 0, NULL,
      "Live streams are played while they last, and never kept; needs ffmpeg in ytdlp_path"},
     {"max_duration", ENCORE_OPTION_DURATION, AT (max_duration_ms), "3h", SECOND_MS, 30 * DAY_MS,

@@ -40,7 +40,7 @@ typedef struct {
   int volume_percent;
   gint64 crossfade_ms;
   double duck_db;
-  gboolean early;
+  gboolean early, rendition;
   gboolean live;
   gint64 max_duration_ms;
   gint64 max_bytes;

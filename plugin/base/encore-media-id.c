@@ -12,6 +12,7 @@
 
 #define YOUTUBE "youtube"
 #define YOUTUBE_ID_LEN 11
+#define RENDITION "cbr" /* then its kbit/s */
 
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /* 11 letters carry 66 bits, an id has 64: the two lowest bits of the last letter are always 0. */
@@ -300,6 +301,26 @@ encore_media_id_to_url (const EncoreMediaId *id)
   if (strcmp (id->source, YOUTUBE) != 0)
     return NULL;
   return g_strconcat ("https://www.youtube.com/watch?v=", id->id, NULL);
+}
+
+gboolean
+encore_media_id_rendition (const EncoreMediaId *id, guint kbps, EncoreMediaId *out)
+{
+  g_autofree char *of = encore_media_id_to_stem (id);
+  g_autofree char *stem = g_strdup_printf (RENDITION "%u-%s", kbps, of);
+
+  return encore_media_id_from_stem (stem, out);
+}
+
+gboolean
+encore_id_is_rendition (const char *stem)
+{
+  if (!g_str_has_prefix (stem, RENDITION) || is_youtube_id (stem, strlen (stem)))
+    return FALSE;
+  const char *kbps = stem + strlen (RENDITION);
+  const gsize digits = strspn (kbps, "0123456789");
+
+  return digits > 0 && kbps[digits] == '-';
 }
 
 gboolean

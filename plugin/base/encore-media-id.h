@@ -43,6 +43,13 @@ char *encore_media_id_to_uri (const EncoreMediaId *id);
 char *encore_media_id_to_stem (const EncoreMediaId *id);
 char *encore_media_id_to_url (const EncoreMediaId *id);
 
+/* encore_media_id_rendition: the id under which the cache keeps ID at a constant KBPS ("cbr52" is its
+ * source, ID's stem its id), an entry like any other.  Returns: FALSE if ID is too long for that. */
+gboolean encore_media_id_rendition (const EncoreMediaId *id, guint kbps, EncoreMediaId *out);
+
+/* encore_id_is_rendition: is STEM such an id? */
+gboolean encore_id_is_rendition (const char *stem);
+
 gboolean encore_media_id_equal (const EncoreMediaId *a, const EncoreMediaId *b);
 
 /* encore_id_hash: stable 64-bit hash of a stem (FNV-1a and the finaliser of MurmurHash3), the same on

@@ -101,6 +101,20 @@ queue_cached (EncorePlugin *plugin, const EncoreRequest *request, const EncoreEn
       request);
 }
 
+/* The first song behind PLACE, if there is one; renditions, all of which stand together, are none.
+ */
+static GPtrArray *
+song_after (EncorePlugin *plugin, const char *place, GError **error)
+{
+  GPtrArray *infos = encore_cache_list_after (plugin->cache, place, 1, error);
+
+  if (infos == NULL || infos->len == 0 ||
+      !encore_id_is_rendition (((EncoreEntryInfo *) infos->pdata[0])->id))
+    return infos;
+  g_ptr_array_unref (infos);
+  return encore_cache_list_after (plugin->cache, "cbs", 1, error);
+}
+
 /* A song that follows a random place in the order of ids. */
 static GPtrArray *
 pick_random (EncorePlugin *plugin, GError **error)
@@ -110,11 +124,11 @@ pick_random (EncorePlugin *plugin, GError **error)
 
   for (guint i = 0; i < sizeof place - 1; i++)
     place[i] = letters[g_random_int_range (0, sizeof letters - 1)];
-  GPtrArray *infos = encore_cache_list_after (plugin->cache, place, 1, error);
+  GPtrArray *infos = song_after (plugin, place, error);
   if (infos == NULL || infos->len > 0)
     return infos;
   g_ptr_array_unref (infos);
-  return encore_cache_list_after (plugin->cache, NULL, 1, error);
+  return song_after (plugin, NULL, error);
 }
 
 void

@@ -43,6 +43,8 @@ encore_room_early_fetched (EncoreRoom *self, EncoreTrack *track)
   const double gain_db = handle != NULL ? encore_handle_get_info (handle)->gain_db : 0;
   if (gain_db != 0)
     encore_player_move_gain (self->player, gain_db);
+  if (handle != NULL)
+    encore_room_fit_next_time (self, track, handle);
   return TRUE;
 }
 

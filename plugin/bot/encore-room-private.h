@@ -83,4 +83,12 @@ void encore_room_forget_next (EncoreRoom *self);
  * for its turn all the same, since this may have passed by then. */
 gboolean encore_room_put_off (EncoreRoom *self, EncoreTrack *track, const GError *error);
 
+/* encore-room-fit.c */
+/* encore_room_fit: what is played of TRACK, whose cached song is SONG (transfer full): SONG itself,
+ * or a rendition that the room's voice has room for.  Sets track->entry.  Returns: (transfer full).
+ */
+EncoreHandle *encore_room_fit (EncoreRoom *self, EncoreTrack *track, EncoreHandle *song);
+/* encore_room_fit_next_time: SONG, its TRACK's, has just come into the cache while it was heard. */
+void encore_room_fit_next_time (EncoreRoom *self, const EncoreTrack *track, EncoreHandle *song);
+
 G_END_DECLS

@@ -277,7 +277,9 @@ encore_room_play_current (EncoreRoom *self, EncoreHandle *handle)
     encore_player_set_paused (self->player, paused);
   self->paused = paused;
   self->hold = self->buffering = FALSE;
-  self->song = handle != NULL ? encore_player_play (self->player, &self->current->id, handle,
+  if (handle != NULL)
+    handle = encore_room_fit (self, self->current, handle);
+  self->song = handle != NULL ? encore_player_play (self->player, &self->current->entry, handle,
                                                     self->current->start_ms, &error)
                               : encore_room_start_early (self, &error);
   if (self->song == 0) {
@@ -417,7 +419,7 @@ on_failed (guint song, const GError *error, gpointer data)
   if (song != self->song || self->current == NULL || encore_room_early_broke (self))
     return;
   g_warning ("play: %s: %s", self->current->id.id, error->message);
-  const EncoreMediaId id = self->current->id;
+  const EncoreMediaId id = self->current->entry;
   g_autofree char *name = g_strdup (encore_track_get_name (self->current));
   say (self, "%s broke off.", name);
   encore_room_finish_current (self, "broke off"); /* whose lease would keep a damaged file */

@@ -42,7 +42,7 @@ open_coders (Encode *self, const EncoreEncodeSpec *spec, opus_int32 *lookahead, 
   if (self->encoder == NULL)
     return fail (code, error);
   opus_encoder_ctl (self->encoder, OPUS_SET_BITRATE (spec->bitrate_bps));
-  opus_encoder_ctl (self->encoder, OPUS_SET_VBR (1));
+  opus_encoder_ctl (self->encoder, OPUS_SET_VBR (!spec->constant));
   opus_encoder_ctl (self->encoder, OPUS_SET_VBR_CONSTRAINT (1));
   opus_encoder_ctl (self->encoder, OPUS_SET_COMPLEXITY (COMPLEXITY));
   opus_encoder_ctl (self->encoder, OPUS_GET_LOOKAHEAD (lookahead));

@@ -11,6 +11,7 @@ G_BEGIN_DECLS
 
 typedef struct {
   int bitrate_bps;
+  gboolean constant; /* rate: all packets are of one size */
   double gain_db;
   gint64 frames;         /* that the decode must bring */
   gboolean meter;        /* measure what listeners will hear: a decode more */

@@ -17,6 +17,7 @@
 #include "fetch/encore-live.h"
 #include "fetch/encore-lookup.h"
 #include "fetch/encore-manners.h"
+#include "fetch/encore-rendition.h"
 
 #define LINKS_MAX 10000 /* songs that wait in all rooms, and more */
 #define TELL_US (G_USEC_PER_SEC / 4)
@@ -54,6 +55,7 @@ struct EncoreFetch {
   GThreadPool *flight_pool, *search_pool;
   GThreadPool *live_pool;  /* a thread for each stream: it may last for days */
   GThreadPool *early_pool; /* (nullable) */
+  EncoreRenditions *renditions;
   GCancellable *closing;
 };
 
@@ -507,6 +509,12 @@ encore_fetch_cancel (EncoreFetch *self, const EncoreMediaId *id)
   return flight != NULL;
 }
 
+void
+encore_fetch_rendition (EncoreFetch *self, const EncoreMediaId *id, guint kbps)
+{
+  encore_renditions_ask (self->renditions, id, kbps);
+}
+
 GPtrArray *
 encore_fetch_jobs (EncoreFetch *self)
 {
@@ -532,7 +540,7 @@ encore_fetch_jobs (EncoreFetch *self)
 guint
 encore_fetch_count (EncoreFetch *self)
 {
-  return g_atomic_int_get (&self->n_flying);
+  return g_atomic_int_get (&self->n_flying) + encore_renditions_count (self->renditions);
 }
 
 /* ---- searches */
@@ -617,6 +625,7 @@ encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
   self->closing = g_cancellable_new ();
   self->flight_pool = g_thread_pool_new (fly, self, config->jobs, FALSE, NULL);
   self->search_pool = g_thread_pool_new (search, self, 1, FALSE, NULL);
+  self->renditions = encore_renditions_new (cache, self->closing);
   self->live_pool = g_thread_pool_new (fly_live, self, -1, FALSE, NULL);
   if (config->early || config->live)
     self->early_pool = g_thread_pool_new (encore_early_run, self->closing, -1, FALSE, NULL);
@@ -640,6 +649,7 @@ encore_fetch_free (EncoreFetch *self)
   g_thread_pool_free (self->flight_pool, FALSE, TRUE);
   g_thread_pool_free (self->search_pool, FALSE, TRUE);
   g_thread_pool_free (self->live_pool, FALSE, TRUE);
+  encore_renditions_free (self->renditions);
   if (self->early_pool != NULL)
     g_thread_pool_free (self->early_pool, FALSE, TRUE);
   g_hash_table_unref (self->flights);

@@ -112,10 +112,14 @@ EncoreWaiter *
 encore_fetch_live (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
                    EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data);
 
+/* encore_fetch_rendition: ID, which is cached, is made once more at a constant KBPS, when there is
+ * nothing else to make; the log tells what came of it. */
+void encore_fetch_rendition (EncoreFetch *self, const EncoreMediaId *id, guint kbps);
+
 /* encore_fetch_jobs: what is in flight now.  Returns: (transfer container): EncoreProgress, titles
  * owned by the elements, without `early`. */
 GPtrArray *encore_fetch_jobs (EncoreFetch *self);
-/* encore_fetch_count: how many they are; nobody may be waiting for some. */
+/* encore_fetch_count: how many they are, and renditions; nobody may be waiting for some. */
 guint encore_fetch_count (EncoreFetch *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EncoreFetch, encore_fetch_free)

@@ -8,8 +8,6 @@
 #include "fetch/encore-normalise.h"
 
 #include <ebur128.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,10 +15,10 @@
 #include "base/encore-ogg.h"
 #include "fetch/encore-decode.h"
 #include "fetch/encore-encode.h"
+#include "fetch/encore-opus-file.h"
 #include "fetch/encore-remux.h"
 
 #define REMUXED_TAG "ENCORE_REMUXED"
-#define HANDED_BYTES (256 * 1024)
 #define HEADROOM_DB 0.2 /* by which the coder usually raises the peaks */
 #define OVERSHOOT_DB 3  /* no more is expected of it */
 #define ROUNDS 5        /* of encoding: hardly ever is more than one needed */
@@ -83,47 +81,12 @@ choose_gain (const EncoreNormalised *measured, const EncoreNormaliseOptions *opt
 
 typedef struct {
   const char *source_path;
-  int fd; /* of the Opus file */
+  EncoreOpusFile *file;
   const char *const *comments;
   const EncoreNormaliseOptions *options;
   GCancellable *cancellable;
   gint64 frames;
-  gint64 written_bytes, handed_bytes; /* of the Opus file; given to the disk already */
 } Work;
-
-/* So that little is left to write when the file must be durable, which somebody waits for. */
-static void
-hand_to_disk (Work *work)
-{
-  if (work->written_bytes - work->handed_bytes < HANDED_BYTES)
-    return;
-  sync_file_range (work->fd, work->handed_bytes, work->written_bytes - work->handed_bytes,
-                   SYNC_FILE_RANGE_WRITE);
-  work->handed_bytes = work->written_bytes;
-}
-
-static gboolean
-write_page (const guint8 *page, gsize len, gpointer data, GError **error)
-{
-  Work *work = data;
-
-  while (len > 0) {
-    const gssize n = write (work->fd, page, len);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0) {
-      g_set_error (error, ENCORE_ERROR,
-                   errno == ENOSPC || errno == EDQUOT ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
-                   "cannot write the Opus file: %s", g_strerror (errno));
-      return FALSE;
-    }
-    page += n;
-    len -= n;
-    work->written_bytes += n;
-  }
-  hand_to_disk (work);
-  return TRUE;
-}
 
 static void
 add_decibels (GPtrArray *comments, const char *key, double value)
@@ -157,22 +120,10 @@ all_comments (const char *const *comments, const EncoreNormalised *m)
   return (char **) g_ptr_array_free (g_steal_pointer (&all), FALSE);
 }
 
-/* From the beginning of the file, whatever an earlier try has left. */
-static gboolean
-start_over (Work *work, GError **error)
-{
-  work->written_bytes = work->handed_bytes = 0;
-  if (lseek (work->fd, 0, SEEK_SET) == 0 && ftruncate (work->fd, 0) == 0)
-    return TRUE;
-  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_STORE, "cannot rewrite the Opus file: %s",
-               g_strerror (errno));
-  return FALSE;
-}
-
 static gboolean
 encode (Work *work, gboolean meter, EncoreNormalised *out, double *peak_dbtp, GError **error)
 {
-  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, work);
+  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (encore_opus_file_write, work->file);
   g_auto (GStrv) comments = all_comments (work->comments, out);
   const EncoreEncodeSpec spec = {.bitrate_bps = work->options->bitrate_bps,
                                  .gain_db = out->gain_db,
@@ -180,7 +131,7 @@ encode (Work *work, gboolean meter, EncoreNormalised *out, double *peak_dbtp, GE
                                  .meter = meter};
   EncoreEncoded encoded;
 
-  if (!start_over (work, error) ||
+  if (!encore_opus_file_start_over (work->file, error) ||
       !encore_encode (work->source_path, &spec, writer, (const char *const *) comments,
                       work->cancellable, &encoded, error))
     return FALSE;
@@ -212,7 +163,7 @@ encode_below_ceiling (Work *work, EncoreNormalised *out, GError **error)
 static EncoreRemuxResult
 remux (Work *work, EncoreNormalised *out, GError **error)
 {
-  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (write_page, work);
+  g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (encore_opus_file_write, work->file);
   EncoreNormalised kept = *out;
   const EncoreRemuxSpec spec = {.frames = work->frames,
                                 .max_bitrate_bps = work->options->bitrate_bps / 2 * 3};
@@ -248,7 +199,6 @@ normalise (const char *source_path, const char *opus_path, const char *const *co
            GError **error)
 {
   Work work = {.source_path = source_path,
-               .fd = -1,
                .comments = comments,
                .options = options,
                .cancellable = cancellable};
@@ -259,16 +209,11 @@ normalise (const char *source_path, const char *opus_path, const char *const *co
   out->gain_db = choose_gain (out, options);
   out->duration_ms = work.frames * 1000 / ENCORE_OPUS_RATE_HZ;
 
-  work.fd = open (opus_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (work.fd < 0) {
-    g_set_error (error, ENCORE_ERROR,
-                 errno == ENOSPC || errno == EDQUOT ? ENCORE_ERROR_NO_SPACE : ENCORE_ERROR_STORE,
-                 "cannot make the Opus file: %s", g_strerror (errno));
+  work.file = encore_opus_file_new (opus_path, error);
+  if (work.file == NULL)
     return FALSE;
-  }
   const gboolean ok = write_opus (&work, out, error);
-  out->opus_bytes = lseek (work.fd, 0, SEEK_CUR);
-  close (work.fd);
+  out->opus_bytes = encore_opus_file_close (work.file);
   if (!ok)
     unlink (opus_path);
   return ok;

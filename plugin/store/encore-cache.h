@@ -172,10 +172,11 @@ typedef enum {
   ENCORE_SORT_SIZE,
   ENCORE_SORT_TITLE
 } EncoreSort;
-/* Returns: (transfer container) (element-type EncoreEntryInfo): frees its elements. */
+/* encore_cache_list: songs, without their renditions (encore_media_id_rendition()).
+ * Returns: (transfer container) (element-type EncoreEntryInfo): frees its elements. */
 GPtrArray *
 encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit, GError **error);
-/* encore_cache_list_after: at most LIMIT in the order of ids, from the first one after AFTER (NULL:
+/* encore_cache_list_after: at most LIMIT entries in the order of ids, from the first one after AFTER (NULL:
  * from the beginning): a walk through all that keeps nothing open in between. */
 GPtrArray *
 encore_cache_list_after (EncoreCache *self, const char *after, guint limit, GError **error);

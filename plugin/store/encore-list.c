@@ -7,6 +7,9 @@
 
 #include "store/encore-cache-private.h"
 
+/* as encore_id_is_rendition() sees it */
+#define SONGS_ONLY " AND NOT (id GLOB 'cbr[0-9]*-*' AND length (id) <> 11)"
+
 static GPtrArray *
 read_infos (EncoreCache *self, sqlite3_stmt *stmt, GError **error)
 {
@@ -28,13 +31,13 @@ encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit
 {
   /* "+" keeps the planner off the indexes of ready rows, which cost a look-up for each of them */
   static const char *const sql[] = {
-      [ENCORE_SORT_RECENT] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE state = 1"
+      [ENCORE_SORT_RECENT] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE state = 1" SONGS_ONLY
                              " ORDER BY last_access DESC, id LIMIT ?1 OFFSET ?2",
-      [ENCORE_SORT_TOP] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE state = 1"
+      [ENCORE_SORT_TOP] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE state = 1" SONGS_ONLY
                           " ORDER BY access_count DESC, id LIMIT ?1 OFFSET ?2",
-      [ENCORE_SORT_SIZE] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE +state = 1"
+      [ENCORE_SORT_SIZE] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE +state = 1" SONGS_ONLY
                            " ORDER BY src_size + opus_size DESC, id LIMIT ?1 OFFSET ?2",
-      [ENCORE_SORT_TITLE] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE +state = 1"
+      [ENCORE_SORT_TITLE] = "SELECT " ENCORE_INFO_COLUMNS " FROM entry WHERE +state = 1" SONGS_ONLY
                             " ORDER BY title COLLATE NOCASE, id LIMIT ?1 OFFSET ?2",
   };
   GPtrArray *infos = NULL;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/encore-fs.h"
+#include "base/encore-media-id.h"
 #include "base/encore-ogg.h"
 #include "store/encore-sum.h"
 
@@ -182,6 +183,8 @@ static gboolean
 export_song (const EncoreEntryInfo *info, gpointer data)
 {
   Export *self = data;
+  if (self->call->all && encore_id_is_rendition (info->id))
+    return TRUE; /* its song is exported */
   g_autofree char *name = file_name (info);
   g_autofree char *shown = tool_printable (name);
   g_autoptr (GError) error = NULL;

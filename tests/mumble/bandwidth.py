@@ -29,8 +29,22 @@ if music:
     ok(likeness > 0.95, 'what is heard is the song')
 else:
     note('no real music could be had: what is heard is not compared')
+# it is kept at such a rate: the next play takes the packets as they are
+SONG_ID = 'returnHomeA' if music else TUNE
+ok(bot.says(rf'rendition of youtube:{SONG_ID} at 52 kbit/s', 60), 'it is made once more at a constant rate')
+n_before = len(packets_of(amy, encore))
+amy.say(f'?play {SONG_ID}')
+amy.wait(lambda: packets_of(amy, encore, n_before), 30)
+ok(amy.ask('?pipeline', f'encore://cbr52/{SONG_ID}'), 'the next play takes that, as the pipeline says')
+amy.wait(lambda: any(p.last for p in packets_of(amy, encore, n_before)), 60)
+kept = read_ogg(glob.glob(f'{DIR}/cache/opus/*/cbr52-{SONG_ID}.opus')[0])
+again = Heard(packets_of(amy, encore, n_before))
+ok([p.opus for p in again.packets[:-5]] == kept and again.lost == 0, 'packet by packet')
+n_texts = len(amy.texts)
+ok(amy.ask('?cached top', '0:') and not amy.heard('cbr52', n_texts), 'a list of songs does not show it')
+n_before = len(packets_of(amy, encore))
 amy.say(f'?play {TUNE}')
-amy.wait(lambda: packets_of(amy, encore, len(heard.packets)), 30)
+amy.wait(lambda: packets_of(amy, encore, n_before), 30)
 ok(amy.ask('?pipeline', f'max-bitrate={CAP_BPS}'), 'the pipeline in force says so')
 amy.say('?stop')
 

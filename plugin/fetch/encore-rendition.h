@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A cached song once more, for voices that take less than it has: Opus at a constant rate, made
+ * once and kept as an entry of its own (encore_media_id_rendition()).  Private to fetch. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "base/encore-media-id.h"
+#include "store/encore-cache.h"
+
+G_BEGIN_DECLS
+
+/* encore_rendition_make: from SONG's Opus file, unless it is there or somebody makes it.  Its url
+ * is "sha256:" and the checksum of the file that it was made from.  Returns: FALSE with ERROR:
+ * NOT_FOUND without SONG, DEADLINE or a remembered failure if it is not to be made now, those of
+ * decoding and of the cache.  Threads: any worker; blocks. */
+gboolean encore_rendition_make (EncoreCache *cache, const EncoreMediaId *song, guint kbps,
+                                GCancellable *cancellable, GError **error);
+
+/* Those that were asked for, one at a time in a thread of its own.  Any thread. */
+typedef struct EncoreRenditions EncoreRenditions;
+EncoreRenditions *encore_renditions_new (EncoreCache *cache, GCancellable *closing);
+void encore_renditions_free (EncoreRenditions *self); /* waits for those that were asked for */
+void encore_renditions_ask (EncoreRenditions *self, const EncoreMediaId *song, guint kbps);
+guint encore_renditions_count (EncoreRenditions *self); /* not made yet */
+
+G_END_DECLS
