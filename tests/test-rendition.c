@@ -48,6 +48,7 @@ publish_song (Fixture *self, const char *options)
                               .max_packet_bytes = n.max_packet_bytes};
   g_autoptr (EncoreHandle) handle = encore_claim_publish (claim, &what, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (handle);
 }
 
 static void
