@@ -109,7 +109,8 @@ run (gpointer data, gpointer user_data)
   g_autofree char *text = encore_media_id_to_text (&job->song);
   g_autoptr (GError) error = NULL;
 
-  if (encore_rendition_make (self->cache, &job->song, job->kbps, self->closing, &error))
+  if (!g_cancellable_set_error_if_cancelled (self->closing, &error) &&
+      encore_rendition_make (self->cache, &job->song, job->kbps, self->closing, &error))
     g_info ("fetch: rendition of %s at %u kbit/s in %dms", text, job->kbps,
             (int) ((g_get_monotonic_time () - began_us) / 1000));
   else
