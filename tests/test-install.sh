@@ -48,6 +48,22 @@ there "$(place pkgconfigdir)/bot-plugin.pc"; ok $? "bot-plugin.pc"
 ! grep -rF --include='*.pc' --include='*.conf*' --include='*.[137]' -e "$root" -e "$abs_top_builddir" -e "$abs_top_srcdir" "$root" | grep -vF "$prefix" | sed 's/^/# /' | grep .
 ok $? "no path of the build in them"
 
+# dh_missing in miniature: what is installed below the prefix is in a package
+in_packages () {
+  local file name pattern status=0
+  while read -r file; do
+    name=usr/${file#"$root$prefix/"}
+    while read -r pattern _; do
+      pattern=${pattern/lib\/\*\//lib/} # Debian has a directory for the machine in between
+      case $name in $pattern | $pattern/*) continue 2 ;; esac
+    done < <(cat "$abs_top_srcdir"/data/debian/*.install)
+    echo "# $name is in no package"
+    status=1
+  done < <(find "$root$prefix" ! -type d ! -path '*/systemd/*')
+  return $status
+}
+in_packages; ok $? "each file is in a Debian package"
+
 # GStreamer finds the very same object
 if grep -q libgstencore "$abs_top_srcdir/Makefile.am"; then
   link=$root$gst/libgstencore.so

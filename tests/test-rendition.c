@@ -5,6 +5,7 @@
 #include "fetch/encore-rendition.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "fetch/encore-fetch.h"
 #include "fetch/encore-normalise.h"
@@ -166,7 +167,7 @@ test_once (Fixture *self, gconstpointer data)
 static void
 test_refused (Fixture *self, gconstpointer data)
 {
-  g_autoptr (GError) missing = NULL, busy = NULL, cancelled = NULL, damaged = NULL, known = NULL;
+  g_autoptr (GError) missing = NULL, busy = NULL, cancelled = NULL;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (EncoreHandle) hit = NULL;
   EncoreMediaId other;
@@ -184,17 +185,85 @@ test_refused (Fixture *self, gconstpointer data)
   g_assert_false (encore_rendition_make (self->cache, &self->id, 52, cancellable, &cancelled));
   g_assert_error (cancelled, ENCORE_ERROR, ENCORE_ERROR_CANCELLED);
 
-  /* packets that no decoder takes: a failure that is remembered, and nothing is left */
-  fixture_publish (self->cache, "otherAAAAAA", "Other", 50);
-  g_autofree char *file = fixture_file (self->dir, "otherAAAAAA");
-  g_assert_true (g_file_set_contents (file, "no Opus at all", -1, NULL));
-  fixture_sql (self->dir, "UPDATE entry SET opus_size = 14 WHERE id = 'otherAAAAAA'");
-  g_assert_false (encore_rendition_make (self->cache, &other, 52, NULL, &damaged));
-  g_assert_nonnull (damaged);
-  g_assert_false (encore_rendition_make (self->cache, &other, 52, NULL, &known));
-  g_assert_error (known, ENCORE_ERROR, damaged->code);
-  g_assert_false (fixture_is_hit (self->cache, "cbr52-otherAAAAAA", FALSE));
   g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+}
+
+/* A hole would stay for good. */
+static void
+test_damaged (Fixture *self, gconstpointer data)
+{
+  g_autofree char *file = fixture_file (self->dir, SONG);
+  g_autofree char *bytes = NULL;
+  g_autoptr (GError) error = NULL, again = NULL, lost = NULL;
+  gsize len;
+
+  g_assert_true (g_file_get_contents (file, &bytes, &len, NULL));
+  memset (bytes + len / 2, 0x55, 64);
+  g_assert_true (g_file_set_contents (file, bytes, len, NULL));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
+  g_assert_false (fixture_is_hit (self->cache, RENDITION, FALSE));
+  /* nor without a checksum */
+  fixture_sql (self->dir, "UPDATE entry SET sha256 = ''");
+  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &again));
+  g_assert_error (again, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
+  g_assert_false (fixture_is_hit (self->cache, RENDITION, FALSE));
+}
+
+/* The decoder brings less than the song has: that is remembered, and nothing is left. */
+static void
+test_too_short (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL, known = NULL;
+
+  fixture_sql (self->dir, "UPDATE entry SET duration_ms = duration_ms + 20");
+  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
+  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &known));
+  g_assert_error (known, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
+  g_assert_false (fixture_is_hit (self->cache, RENDITION, FALSE));
+}
+
+/* The song was fetched anew. */
+static void
+test_stale (Fixture *self, gconstpointer data)
+{
+  g_autoptr (EncoreEntryInfo) song = NULL, info = NULL;
+  g_autoptr (GError) busy = NULL;
+
+  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_cache_remove (self->cache, SONG, NULL));
+  publish_song (self, "-ac 1");
+  EncoreHandle *played = encore_cache_get (self->cache, RENDITION, FALSE, NULL);
+  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &busy));
+  g_assert_error (busy, ENCORE_ERROR, ENCORE_ERROR_BUSY);
+  encore_handle_free (played);
+  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_cache_info (self->cache, SONG, &song, NULL));
+  g_assert_true (encore_cache_info (self->cache, RENDITION, &info, NULL));
+  g_assert_true (g_str_has_suffix (info->url, song->sha256));
+}
+
+/* It is among the first to go, counts for nothing, and nothing goes for it. */
+static void
+test_costs_no_song (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  EncoreCacheStats before, after;
+
+  encore_cache_stats (self->cache, &before);
+  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  encore_cache_stats (self->cache, &after);
+  g_assert_cmpint (after.total_plays, ==, before.total_plays);
+  g_assert_cmpint (encore_cache_evict (self->cache, after.bytes - 1, NULL, NULL, NULL), ==, 1);
+  g_assert_true (fixture_is_hit (self->cache, SONG, FALSE));
+  g_assert_false (fixture_is_hit (self->cache, RENDITION, FALSE));
+
+  encore_cache_close (self->cache);
+  self->cache = fixture_open (self->dir, before.bytes + 1000);
+  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &error));
+  g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE);
+  g_assert_true (fixture_is_hit (self->cache, SONG, FALSE));
 }
 
 /* As the bot asks for them: any number of times, waited for at the end. */
@@ -227,6 +296,10 @@ main (int argc, char **argv)
   TEST ("/rendition/list-keeps-alike", test_list_keeps_alike);
   TEST ("/rendition/once", test_once);
   TEST ("/rendition/refused", test_refused);
+  TEST ("/rendition/damaged", test_damaged);
+  TEST ("/rendition/too-short", test_too_short);
+  TEST ("/rendition/stale", test_stale);
+  TEST ("/rendition/costs-no-song", test_costs_no_song);
   TEST ("/rendition/asked", test_asked);
   return g_test_run ();
 }

@@ -11,6 +11,8 @@ look_into (EncorePlugin *plugin, const EncoreRequest *request)
 
   if (encore_cache_verify (plugin->cache, request->args, FALSE, &error))
     g_warning ("play: %s is whole, every byte as published: it was not the file", request->args);
+  else if (encore_id_is_rendition (request->args))
+    g_info ("play: %s: %s; it is made again", request->args, error->message);
   else if (g_error_matches (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT))
     encore_answer (request, "The file of %s was damaged. Ask for it again and it is fetched anew.",
                    request->name);

@@ -28,7 +28,7 @@ typedef struct {
   guint64 user;       /* who asked */
   char *user_name;
   gint64 asked_us;      /* when the command came (g_get_monotonic_time) */
-  EncoreMediaId entry;  /* what of it sounds: its own, or a rendition */
+  gboolean unfit;       /* its rendition broke: it plays itself */
   gboolean announce;    /* say so in the room when it starts */
   gboolean counted;     /* its play is in the count already: the publish counted it */
   gboolean tried;       /* it could not be had before its turn: then once more */

@@ -30,8 +30,8 @@ offer_next (EncoreRoom *self, EncoreTrack *track)
   if (handle == NULL)
     return;
   track->counted = TRUE;
-  handle = encore_room_fit (self, track, handle);
-  self->next_song = encore_player_set_next (self->player, &track->entry, handle, &error);
+  handle = encore_room_fit (self, track, handle, &self->next_entry);
+  self->next_song = encore_player_set_next (self->player, &self->next_entry, handle, &error);
   self->next = self->next_song != 0 ? track : NULL;
   if (error != NULL)
     g_warning ("play: %s", error->message);

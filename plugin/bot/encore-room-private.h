@@ -18,8 +18,10 @@ struct EncoreRoom {
   EncoreQueue *queue;
   EncoreTrack *current; /* (nullable) being prepared or sounding */
   guint song;           /* the player's number for CURRENT; 0: still preparing */
+  EncoreMediaId entry;  /* of CURRENT, or of a rendition: what the player has; unless it is early */
   EncoreTrack *next;    /* (not owned) head of the queue, given to the player */
   guint next_song;      /* its number; 0: none given */
+  EncoreMediaId next_entry; /* as ENTRY */
   gboolean paused;
   gboolean buffering; /* silent within a song whose download is slow */
   EncoreLoop loop;
@@ -85,9 +87,13 @@ gboolean encore_room_put_off (EncoreRoom *self, EncoreTrack *track, const GError
 
 /* encore-room-fit.c */
 /* encore_room_fit: what is played of TRACK, whose cached song is SONG (transfer full): SONG itself,
- * or a rendition that the room's voice has room for.  Sets track->entry.  Returns: (transfer full).
- */
-EncoreHandle *encore_room_fit (EncoreRoom *self, EncoreTrack *track, EncoreHandle *song);
+ * or a rendition that the room's voice has room for.  *ENTRY (out): its id.  Returns: (transfer
+ * full). */
+EncoreHandle *encore_room_fit (EncoreRoom *self, const EncoreTrack *track, EncoreHandle *song,
+                               EncoreMediaId *entry);
+/* encore_room_fit_broke: the player cannot go on.  Returns: FALSE if that is the song itself; of a
+ * rendition the song goes on where it was. */
+gboolean encore_room_fit_broke (EncoreRoom *self, const GError *error);
 /* encore_room_fit_next_time: SONG, its TRACK's, has just come into the cache while it was heard. */
 void encore_room_fit_next_time (EncoreRoom *self, const EncoreTrack *track, EncoreHandle *song);
 

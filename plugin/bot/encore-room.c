@@ -278,8 +278,8 @@ encore_room_play_current (EncoreRoom *self, EncoreHandle *handle)
   self->paused = paused;
   self->hold = self->buffering = FALSE;
   if (handle != NULL)
-    handle = encore_room_fit (self, self->current, handle);
-  self->song = handle != NULL ? encore_player_play (self->player, &self->current->entry, handle,
+    handle = encore_room_fit (self, self->current, handle, &self->entry);
+  self->song = handle != NULL ? encore_player_play (self->player, &self->entry, handle,
                                                     self->current->start_ms, &error)
                               : encore_room_start_early (self, &error);
   if (self->song == 0) {
@@ -384,6 +384,7 @@ on_ended (guint song, gint64 played_ms, gpointer data)
   self->next_song = 0;
   if (follows != 0 && next == self->current) { /* loop song */
     self->song = follows;
+    self->entry = self->next_entry;
     self->current->counted = self->current->is_early = FALSE;
     encore_room_look_ahead (self);
     return;
@@ -402,6 +403,7 @@ on_ended (guint song, gint64 played_ms, gpointer data)
   self->current = encore_queue_take (self->queue, 0);
   self->current->asked_us = 0;
   self->song = follows;
+  self->entry = self->next_entry;
   encore_room_count_tracks (self);
   encore_room_look_ahead (self);
 }
@@ -416,10 +418,11 @@ on_failed (guint song, const GError *error, gpointer data)
     self->next_song = 0;
     return;
   }
-  if (song != self->song || self->current == NULL || encore_room_early_broke (self))
+  if (song != self->song || self->current == NULL || encore_room_early_broke (self) ||
+      encore_room_fit_broke (self, error))
     return;
   g_warning ("play: %s: %s", self->current->id.id, error->message);
-  const EncoreMediaId id = self->current->entry;
+  const EncoreMediaId id = self->current->id;
   g_autofree char *name = g_strdup (encore_track_get_name (self->current));
   say (self, "%s broke off.", name);
   encore_room_finish_current (self, "broke off"); /* whose lease would keep a damaged file */

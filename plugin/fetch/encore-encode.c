@@ -159,7 +159,7 @@ encore_encode (const char *path, const EncoreEncodeSpec *spec, EncoreOggWriter *
     ok = FALSE;
   }
   ok = ok && drain (self, lookahead, error) && encore_ogg_writer_end (writer, frames, error);
-  *out = (EncoreEncoded){self->max_packet_bytes, get_true_peak_dbtp (self)};
+  *out = (EncoreEncoded){frames, self->max_packet_bytes, get_true_peak_dbtp (self)};
   close_coders (self);
   return ok;
 }

@@ -20,6 +20,7 @@ typedef struct {
 } EncoreEncodeSpec;
 
 typedef struct {
+  gint64 frames; /* of music that came */
   guint max_packet_bytes;
   double true_peak_dbtp; /* of the packets, decoded again; -HUGE_VAL without METER */
 } EncoreEncoded;

@@ -112,6 +112,9 @@ EncoreWaiter *
 encore_fetch_live (EncoreFetch *self, const EncoreMediaId *id, GMainContext *context,
                    EncoreProgressFunc progress, EncoreFetchedFunc done, gpointer data);
 
+/* What the url of a rendition begins with; the checksum of the song's Opus file follows. */
+#define ENCORE_RENDITION_OF "sha256:"
+
 /* encore_fetch_rendition: ID, which is cached, is made once more at a constant KBPS, when there is
  * nothing else to make; the log tells what came of it. */
 void encore_fetch_rendition (EncoreFetch *self, const EncoreMediaId *id, guint kbps);

@@ -2,10 +2,16 @@
 #include "config.h"
 #include "fetch/encore-rendition.h"
 
+#include <string.h>
+
+#include "base/encore-ogg.h"
 #include "fetch/encore-encode.h"
+#include "fetch/encore-fetch.h"
 #include "fetch/encore-opus-file.h"
+#include "store/encore-sum.h"
 
 #define OPUS_NAME "song.opus"
+#define ROUNDING_MS 10 /* less than a packet */
 
 typedef struct {
   EncoreMediaId song;
@@ -38,32 +44,123 @@ encode (EncoreReader *song, const char *path, const char *const *comments, guint
   return ok;
 }
 
-/* @handle: (transfer full): of the song */
-static gboolean
-make (EncoreClaim *claim, EncoreHandle *handle, guint kbps, GCancellable *cancellable,
-      GError **error)
+/* The song must be what was published: a hole in it would stay for good.  Returns: (transfer full):
+ * the checksum of its file. */
+static char *
+check_song (EncoreHandle *handle, GError **error)
 {
   const EncoreEntryInfo *info = encore_handle_get_info (handle);
+  const int fd = encore_handle_get_fd (handle);
+  g_autofree char *sum = encore_sum_file (fd, error);
+
+  if (sum == NULL)
+    return NULL;
+  if (*info->sha256 == '\0' /* the row was made from the file's tags */
+          ? encore_ogg_verify (fd, NULL, error)
+          : strcmp (info->sha256, sum) == 0)
+    return g_steal_pointer (&sum);
+  if (error != NULL && *error == NULL)
+    g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "%s is damaged", info->id);
+  return NULL;
+}
+
+/* A rendition is not worth a song that would have to go for it. */
+static gboolean
+has_room (EncoreCache *cache, const EncoreEntryInfo *song, guint kbps, GError **error)
+{
+  const gint64 bytes = song->duration_ms * kbps / 8 / 50 * 52; /* with its pages */
+  EncoreCacheStats stats;
+
+  encore_cache_stats (cache, &stats);
+  if ((stats.max_size_bytes == 0 || stats.bytes + bytes <= stats.max_size_bytes) &&
+      stats.free_bytes - bytes >= stats.min_free_bytes)
+    return TRUE;
+  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE,
+                       "there is no room for it without removing songs");
+  return FALSE;
+}
+
+/* *THERE (out): STEM is in the cache and of URL.  One of what was cached before is removed. */
+static gboolean
+look_up (EncoreCache *cache, const char *stem, const char *url, gboolean *there, GError **error)
+{
+  g_autoptr (EncoreEntryInfo) info = NULL;
+
+  *there = FALSE;
+  if (!encore_cache_info (cache, stem, &info, NULL))
+    return TRUE;
+  *there = strcmp (info->url, url) == 0;
+  return *there || encore_cache_remove (cache, stem, error);
+}
+
+static gboolean
+is_as_long (const EncoreEncoded *encoded, const EncoreEntryInfo *song, GError **error)
+{
+  const gint64 ms = encoded->frames * 1000 / ENCORE_OPUS_RATE_HZ;
+
+  if (ABS (ms - song->duration_ms) <= ROUNDING_MS)
+    return TRUE;
+  g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
+               "%" G_GINT64_FORMAT " ms of it were decoded, not %" G_GINT64_FORMAT, ms,
+               song->duration_ms);
+  return FALSE;
+}
+
+static gboolean
+make (EncoreClaim *claim, EncoreHandle *song, const char *url, guint kbps,
+      GCancellable *cancellable, GError **error)
+{
+  const EncoreEntryInfo *info = encore_handle_get_info (song);
   EncorePublish what = {.opus_name = OPUS_NAME,
                         .title = "", /* or it would be found beside its song */
                         .artist = "",
+                        .url = url,
                         .duration_ms = info->duration_ms,
                         .loudness_lufs = info->loudness_lufs,
-                        .gain_db = info->gain_db};
+                        .gain_db = info->gain_db,
+                        .unplayed = TRUE};
   g_autofree char *path = g_build_filename (encore_claim_get_dir (claim), OPUS_NAME, NULL);
-  g_autofree char *url = g_strconcat ("sha256:", info->sha256, NULL);
   g_autofree char *id_tag = g_strconcat ("ENCORE_ID=", encore_claim_get_id (claim), NULL);
   g_autofree char *url_tag = g_strconcat ("ENCORE_SOURCE=", url, NULL);
   const char *const comments[] = {id_tag, url_tag, NULL};
-  g_autoptr (EncoreReader) song = encore_reader_new_handle (handle, error);
+  g_autoptr (EncoreReader) reader =
+      encore_reader_new (encore_handle_get_fd (song), NULL, NULL, error);
   EncoreEncoded encoded;
 
-  if (song == NULL || !encode (song, path, comments, kbps, cancellable, &encoded, error))
+  if (reader == NULL || !encode (reader, path, comments, kbps, cancellable, &encoded, error) ||
+      !is_as_long (&encoded, info, error))
     return FALSE;
-  what.url = url;
   what.max_packet_bytes = encoded.max_packet_bytes;
   g_autoptr (EncoreHandle) made = encore_claim_publish (claim, &what, error);
   return made != NULL;
+}
+
+/* @song: its lease holds as long as this takes */
+static gboolean
+make_unless_there (EncoreCache *cache, EncoreHandle *song, const char *stem, guint kbps,
+                   GCancellable *cancellable, GError **error)
+{
+  g_autofree char *sum = check_song (song, error);
+  g_autofree char *url = g_strconcat (ENCORE_RENDITION_OF, sum, NULL);
+  g_autoptr (EncoreHandle) hit = NULL;
+  g_autoptr (GError) local = NULL;
+  gboolean there;
+
+  if (sum == NULL || !look_up (cache, stem, url, &there, error))
+    return FALSE;
+  if (there)
+    return TRUE;
+  if (!has_room (cache, encore_handle_get_info (song), kbps, error))
+    return FALSE;
+  g_autoptr (EncoreClaim) claim =
+      encore_cache_claim (cache, stem, g_get_monotonic_time (), cancellable, &hit, error);
+  if (claim == NULL)
+    return hit != NULL;
+  if (make (claim, song, url, kbps, cancellable, &local))
+    return TRUE;
+  encore_claim_fail (claim, local->code, local->message);
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }
 
 gboolean
@@ -71,8 +168,6 @@ encore_rendition_make (EncoreCache *cache, const EncoreMediaId *song, guint kbps
                        GCancellable *cancellable, GError **error)
 {
   g_autofree char *of = encore_media_id_to_stem (song);
-  g_autoptr (EncoreHandle) hit = NULL;
-  g_autoptr (GError) local = NULL;
   EncoreMediaId id;
 
   if (!encore_media_id_rendition (song, kbps, &id)) {
@@ -82,20 +177,8 @@ encore_rendition_make (EncoreCache *cache, const EncoreMediaId *song, guint kbps
   g_autofree char *stem = encore_media_id_to_stem (&id);
   if (encore_cache_get_failure (cache, stem, NULL, error))
     return FALSE;
-  EncoreHandle *handle = encore_cache_get (cache, of, FALSE, error);
-  if (handle == NULL)
-    return FALSE;
-  g_autoptr (EncoreClaim) claim =
-      encore_cache_claim (cache, stem, g_get_monotonic_time (), cancellable, &hit, error);
-  if (claim == NULL) {
-    encore_handle_free (handle);
-    return hit != NULL;
-  }
-  if (make (claim, handle, kbps, cancellable, &local))
-    return TRUE;
-  encore_claim_fail (claim, local->code, local->message);
-  g_propagate_error (error, g_steal_pointer (&local));
-  return FALSE;
+  g_autoptr (EncoreHandle) handle = encore_cache_get (cache, of, FALSE, error);
+  return handle != NULL && make_unless_there (cache, handle, stem, kbps, cancellable, error);
 }
 
 /* ---- all of them */

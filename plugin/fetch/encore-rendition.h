@@ -10,10 +10,11 @@
 
 G_BEGIN_DECLS
 
-/* encore_rendition_make: from SONG's Opus file, unless it is there or somebody makes it.  Its url
- * is "sha256:" and the checksum of the file that it was made from.  Returns: FALSE with ERROR:
- * NOT_FOUND without SONG, DEADLINE or a remembered failure if it is not to be made now, those of
- * decoding and of the cache.  Threads: any worker; blocks. */
+/* encore_rendition_make: from SONG's Opus file, unless it is there.  Its url tells of which file it
+ * was made (ENCORE_RENDITION_OF); one that was made of another is removed.  Returns: FALSE with
+ * ERROR: NOT_FOUND without SONG, CORRUPT if that has not the bytes that were published, NO_SPACE if
+ * songs would have to go for it, BUSY, DEADLINE or a remembered failure if it is not to be made
+ * now, those of decoding and of the cache.  Threads: any worker; blocks. */
 gboolean encore_rendition_make (EncoreCache *cache, const EncoreMediaId *song, guint kbps,
                                 GCancellable *cancellable, GError **error);
 

@@ -56,7 +56,8 @@ typedef struct {
 
 typedef struct {
   gint64 entries, bytes, pinned;
-  gint64 max_size_bytes, free_bytes; /* free on the file system */
+  gint64 max_size_bytes, min_free_bytes; /* the limits */
+  gint64 free_bytes;                     /* on the file system */
   gint64 hits, misses;               /* since open, this process */
   gint64 bytes_saved;                /* not downloaded thanks to hits, since open, this process */
   gint64 total_plays;                /* all time, all processes */
@@ -110,6 +111,7 @@ typedef struct {
   gint64 duration_ms;
   double loudness_lufs, gain_db;
   guint max_packet_bytes;
+  gboolean unplayed; /* nobody asked for it: not counted as a play, and among the first to go */
 } EncorePublish;
 
 /* encore_claim_publish: makes the files durable, moves them into place, commits the ready row.

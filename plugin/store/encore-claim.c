@@ -250,7 +250,7 @@ publish_as (EncoreClaim *self, const char *id, const EncorePublish *what, GError
                  "%s is larger than a quarter of the cache", id);
     return FALSE;
   }
-  return encore_cache_make_ready (self->cache, id, what, &sizes, src_ext, 1, error);
+  return encore_cache_make_ready (self->cache, id, what, &sizes, src_ext, !what->unplayed, error);
 }
 
 static gboolean

@@ -144,6 +144,7 @@ encore_cache_stats (EncoreCache *self, EncoreCacheStats *out)
       encore_db_number (db, "SELECT count (*) FROM entry WHERE state = 1 AND pinned = 1", 0);
   g_mutex_unlock (&self->db->read_mutex);
   out->max_size_bytes = self->options.max_size_bytes;
+  out->min_free_bytes = self->options.min_free_bytes;
   out->free_bytes = encore_layout_get_free (self->layout);
 
   g_mutex_lock (&self->count_mutex);

@@ -30,7 +30,8 @@ if music:
 else:
     note('no real music could be had: what is heard is not compared')
 # it is kept at such a rate: the next play takes the packets as they are
-SONG_ID = 'returnHomeA' if music else TUNE
+TUNE_ID = 'tuneAAAAAAA'
+SONG_ID = 'returnHomeA' if music else TUNE_ID
 ok(bot.says(rf'rendition of youtube:{SONG_ID} at 52 kbit/s', 60), 'it is made once more at a constant rate')
 n_before = len(packets_of(amy, encore))
 amy.say(f'?play {SONG_ID}')
@@ -46,7 +47,22 @@ n_before = len(packets_of(amy, encore))
 amy.say(f'?play {TUNE}')
 amy.wait(lambda: packets_of(amy, encore, n_before), 30)
 ok(amy.ask('?pipeline', f'max-bitrate={CAP_BPS}'), 'the pipeline in force says so')
+
+# ---- one that is damaged: the song itself goes on, and it is made again
+ok(bot.says(rf'rendition of youtube:{TUNE_ID} at 52 kbit/s', 60), 'another one is made')
 amy.say('?stop')
+with open(glob.glob(f'{DIR}/cache/opus/*/cbr52-{TUNE_ID}.opus')[0], 'r+b') as file:
+    file.seek(30000)
+    file.write(b'damage' * 20)
+n_before, mark = len(packets_of(amy, encore)), bot.mark()
+amy.say(f'?play {TUNE}')
+ok(bot.says(rf'{TUNE_ID}.*the song itself goes on', 30, mark), 'a damaged one is told in the log')
+ok(bot.says('played to its end', 30, mark), 'the song goes on to its end')
+amy.wait(lambda: any(p.last for p in packets_of(amy, encore, n_before)))
+n_heard = len([p for p in packets_of(amy, encore, n_before) if p.opus != b'\xf8\xff\xfe'])
+note(f'{n_heard} packets')
+ok(395 <= n_heard <= 405, 'with all of its packets')
+ok(not amy.heard('broke off') and bot.says(rf'cbr52-{TUNE_ID}: .*; it is made again', 20, mark), 'nobody is told, and the next play makes it again')
 
 # ---- more, until the server is started again with less, in the middle of a song
 server.restart(bandwidth=192000)
