@@ -194,7 +194,7 @@ test_damaged (Fixture *self, gconstpointer data)
 {
   g_autofree char *file = fixture_file (self->dir, SONG);
   g_autofree char *bytes = NULL;
-  g_autoptr (GError) error = NULL, again = NULL, lost = NULL;
+  g_autoptr (GError) error = NULL, again = NULL;
   gsize len;
 
   g_assert_true (g_file_get_contents (file, &bytes, &len, NULL));
