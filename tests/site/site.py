@@ -55,10 +55,14 @@ RANGES_MAX = 200
 catalogue = Catalogue(sys.argv[1])
 lock = threading.Lock()
 stats, faults, resolves, radios, over = {}, {}, {}, {}, threading.Event()
+eras = [0]  # how often all was reset
 
 
-def count(key, asked_range=None, **add):
+def count(era, key, asked_range=None, **add):
+    """what of a request of before the last reset is still going on counts no more"""
     with lock:
+        if era != eras[0]:
+            return
         for name in (key, 'all'):
             row = stats.setdefault(name, {'requests': 0, 'bytes': 0, 'open': 0, 'peak': 0, 'ranges': []})
             for what, n in add.items():
@@ -112,6 +116,7 @@ class Handler(BaseHTTPRequestHandler):
         with lock:
             if self.path == '/reset':
                 stats.clear()
+                eras[0] += 1
                 radios.clear()
                 faults.clear()
                 resolves.clear()
@@ -132,13 +137,14 @@ class Handler(BaseHTTPRequestHandler):
             with lock:
                 text = str(stats.get(path, {}).get(what, 0))
             return self.answer(text.encode())
-        count(key, requests=1, open=1, asked_range=self.headers.get('Range') or self.query.get('range'))
+        self.era = eras[0]
+        count(self.era, key, requests=1, open=1, asked_range=self.headers.get('Range') or self.query.get('range'))
         try:
             self.serve(key, fault_for(key, self.query.get('n')))
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         finally:
-            count(key, open=-1)
+            count(self.era, key, open=-1)
 
     do_HEAD = do_GET
 
@@ -262,7 +268,7 @@ class Handler(BaseHTTPRequestHandler):
         for at in range(start, stop, step):
             chunk = data[at:min(at + step, stop)]
             self.wfile.write(chunk)
-            count(key, bytes=len(chunk))
+            count(self.era, key, bytes=len(chunk))
             if rate:
                 over.wait(len(chunk) / rate)
         if stop < end:
