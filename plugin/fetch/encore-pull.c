@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * filesrc ! decodebin ! TAIL ! appsink, pulled by the caller's thread.  A growing file goes through
- * an appsrc, whose thread waits for the bytes. */
+ * filesrc ! decodebin ! TAIL ! appsink.  The thread that decodes calls back, too, and the one that
+ * demuxes is not held up for it: threads that hand over packet by packet take as much time as the
+ * decoder.  The caller's thread only looks after them.  A growing file goes through an appsrc,
+ * whose thread waits for the bytes. */
 #include "config.h"
 #include "fetch/encore-pull.h"
 
@@ -10,18 +12,25 @@
 
 #include "fetch/encore-missing.h"
 
-#define PULL_NS (100 * GST_MSECOND)
-#define IDLE_TICKS 10 /* of PULL_NS without any thread that could bring something */
+#define TICK_US (G_USEC_PER_SEC / 10)
+#define IDLE_TICKS 10 /* of TICK_US without any thread that could bring something */
 #define STUCK_US (30 * G_USEC_PER_SEC)
 #define FEED_BYTES 65536
+#define AHEAD_BYTES (8 << 20) /* of the file between demuxer and decoder: mostly all of it */
 
 typedef struct {
-  GstElement *pipeline, *sink;
+  const EncorePullSpec *spec;
+  GstElement *pipeline;
   EncoreReader *growing; /* (nullable) */
   gint64 fed_bytes;      /* appsrc's thread only */
   gint stop;             /* atomic: its wait is over */
   gint n_pads;           /* atomic: pads with sound that came */
   char *missing;         /* (nullable) decoder that is not installed */
+  gint n_samples;        /* atomic */
+  GMutex mutex;
+  GCond cond;
+  gboolean ended;  /* under the mutex */
+  GError *refused; /* (nullable): by the caller's function; under the mutex */
 } Pull;
 
 /* [streaming] Other pads stay unlinked: what they carry is dropped. */
@@ -66,6 +75,47 @@ on_need_data (GstAppSrc *src, guint unused, gpointer data)
   gst_app_src_push_buffer (src, gst_buffer_new_wrapped (g_steal_pointer (&bytes), n));
 }
 
+/* [streaming] */
+static GstFlowReturn
+on_new_sample (GstAppSink *sink, gpointer data)
+{
+  Pull *self = data;
+  g_autoptr (GstSample) sample = gst_app_sink_pull_sample (sink);
+  g_autoptr (GError) error = NULL;
+
+  if (sample == NULL) /* the pipeline is being stopped */
+    return GST_FLOW_FLUSHING;
+  g_atomic_int_inc (&self->n_samples);
+  if (self->spec->sample (sample, self->spec->data, &error))
+    return GST_FLOW_OK;
+  g_mutex_lock (&self->mutex);
+  self->refused = g_steal_pointer (&error);
+  g_cond_signal (&self->cond);
+  g_mutex_unlock (&self->mutex);
+  return GST_FLOW_ERROR;
+}
+
+/* [streaming] */
+static void
+on_eos (GstAppSink *sink, gpointer data)
+{
+  Pull *self = data;
+
+  g_mutex_lock (&self->mutex);
+  self->ended = TRUE;
+  g_cond_signal (&self->cond);
+  g_mutex_unlock (&self->mutex);
+}
+
+static void
+set_sink (Pull *self)
+{
+  g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (self->pipeline), "sink");
+  GstAppSinkCallbacks callbacks = {.new_sample = on_new_sample, .eos = on_eos};
+
+  gst_app_sink_set_callbacks (GST_APP_SINK (sink), &callbacks, self, NULL);
+}
+
 static void
 set_source (Pull *self, const char *path)
 {
@@ -80,11 +130,12 @@ set_source (Pull *self, const char *path)
 }
 
 static gboolean
-build (Pull *self, const char *path, const EncorePullSpec *spec, GError **error)
+build (Pull *self, const char *path, GError **error)
 {
+  const EncorePullSpec *spec = self->spec;
   g_autofree char *line =
       g_strdup_printf ("%s name=source ! decodebin name=decode expose-all-streams=false "
-                       "%s ! appsink name=sink sync=false max-buffers=32",
+                       "%s ! appsink name=sink sync=false",
                        self->growing != NULL ? "appsrc" : "filesrc", spec->tail);
   g_autoptr (GstCaps) caps = gst_caps_from_string (spec->caps);
   g_autoptr (GError) local = NULL;
@@ -96,9 +147,10 @@ build (Pull *self, const char *path, const EncorePullSpec *spec, GError **error)
     return FALSE;
   }
   g_autoptr (GstElement) decode = gst_bin_get_by_name (GST_BIN (self->pipeline), "decode");
-  self->sink = gst_bin_get_by_name (GST_BIN (self->pipeline), "sink");
   set_source (self, path);
-  g_object_set (decode, "caps", caps, NULL);
+  set_sink (self);
+  g_object_set (decode, "caps", caps, "max-size-bytes", AHEAD_BYTES, "max-size-buffers", G_MAXUINT,
+                "max-size-time", G_MAXUINT64, NULL);
   g_signal_connect (decode, "pad-added", G_CALLBACK (on_pad_added), self);
   if (spec->strict)
     g_signal_connect (self->pipeline, "deep-element-added", G_CALLBACK (on_element_added), NULL);
@@ -113,9 +165,11 @@ take_down (Pull *self)
     encore_reader_wake (self->growing);
   if (self->pipeline != NULL)
     gst_element_set_state (self->pipeline, GST_STATE_NULL);
-  g_clear_pointer (&self->sink, gst_object_unref);
   g_clear_pointer (&self->pipeline, gst_object_unref);
   g_clear_pointer (&self->missing, g_free);
+  g_clear_error (&self->refused);
+  g_mutex_clear (&self->mutex);
+  g_cond_clear (&self->cond);
 }
 
 /* Is it the stream that is at fault?  FIRST (nullable): none, it is silent. */
@@ -204,7 +258,7 @@ is_growing (Pull *self)
   return self->growing != NULL && !encore_reader_has_music (self->growing, G_MAXINT64);
 }
 
-/* Nothing came for PULL_NS.  Returns: FALSE when nothing will. */
+/* Nothing came for TICK_US.  Returns: FALSE when nothing will. */
 static gboolean
 check_life (Pull *self, gint64 silent_us, guint *idle_ticks, GError **error)
 {
@@ -221,33 +275,52 @@ check_life (Pull *self, gint64 silent_us, guint *idle_ticks, GError **error)
   return FALSE;
 }
 
+/* Until the end, or for TICK_US.  *ENDED (out): nothing more comes. */
 static gboolean
-pull_all (Pull *self, const EncorePullSpec *spec, GCancellable *cancellable, GError **error)
+wait_for_end (Pull *self, gboolean *ended, GError **error)
 {
-  GstAppSink *sink = GST_APP_SINK (self->sink);
+  const gint64 tick_us = g_get_monotonic_time () + TICK_US;
+  g_autoptr (GError) refused = NULL;
+
+  g_mutex_lock (&self->mutex);
+  while (!self->ended && self->refused == NULL &&
+         g_cond_wait_until (&self->cond, &self->mutex, tick_us))
+    ;
+  *ended = self->ended;
+  refused = g_steal_pointer (&self->refused);
+  g_mutex_unlock (&self->mutex);
+  if (refused == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&refused));
+  return FALSE;
+}
+
+static gboolean
+run (Pull *self, GCancellable *cancellable, GError **error)
+{
   gint64 alive_us = g_get_monotonic_time ();
   guint idle_ticks = 0;
+  gint n_seen = 0;
 
   for (;;) {
-    g_autoptr (GstSample) sample = gst_app_sink_try_pull_sample (sink, PULL_NS);
+    gboolean ended;
+    if (!wait_for_end (self, &ended, error))
+      return FALSE;
     if (g_cancellable_is_cancelled (cancellable)) {
       g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED, "decoding was cancelled");
       return FALSE;
     }
-    if (sample != NULL) {
-      if (!spec->sample (sample, spec->data, error))
-        return FALSE;
-      alive_us = g_get_monotonic_time ();
-      idle_ticks = 0;
-      continue;
-    }
     /* the end first: an error is on the bus before the end of the stream that it causes */
-    const gboolean ended = gst_app_sink_is_eos (sink);
     if (!check_bus (self, error))
       return FALSE;
     if (ended)
       return self->growing == NULL || encore_reader_check (self->growing, G_MAXINT64, error);
-    if (!check_life (self, g_get_monotonic_time () - alive_us, &idle_ticks, error))
+    const gint n_samples = g_atomic_int_get (&self->n_samples);
+    if (n_samples != n_seen) {
+      n_seen = n_samples;
+      alive_us = g_get_monotonic_time ();
+      idle_ticks = 0;
+    } else if (!check_life (self, g_get_monotonic_time () - alive_us, &idle_ticks, error))
       return FALSE;
   }
 }
@@ -256,15 +329,17 @@ gboolean
 encore_pull (const char *path, const EncorePullSpec *spec, GCancellable *cancellable,
              EncorePulled *out, GError **error)
 {
-  Pull self = {.growing = spec->growing};
+  Pull self = {.spec = spec, .growing = spec->growing};
 
   *out = (EncorePulled){0, 0};
   if (!gst_init_check (NULL, NULL, error))
     return FALSE;
-  gboolean ok = build (&self, path, spec, error);
+  g_mutex_init (&self.mutex);
+  g_cond_init (&self.cond);
+  gboolean ok = build (&self, path, error);
   if (ok) {
     gst_element_set_state (self.pipeline, GST_STATE_PLAYING);
-    ok = pull_all (&self, spec, cancellable, error);
+    ok = run (&self, cancellable, error);
     gst_element_query_duration (self.pipeline, GST_FORMAT_TIME, &out->announced_ns);
   }
   take_down (&self);

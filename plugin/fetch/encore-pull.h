@@ -11,7 +11,8 @@
 
 G_BEGIN_DECLS
 
-/* Returns: FALSE with ERROR to stop. */
+/* In a thread of GStreamer's, one call after the other, none once encore_pull() has returned.
+ * Returns: FALSE with ERROR to stop. */
 typedef gboolean (*EncoreSampleFunc) (GstSample *sample, gpointer data, GError **error);
 
 typedef struct {
