@@ -14,8 +14,7 @@
 #define LOUDNESS_LUFS -16
 #define CEILING_DBTP -1.5
 #define LUFS_TOLERANCE 0.5
-#define PEAK_TOLERANCE_DB 0.1 /* two meters, one digit behind the point */
-#define AT_CEILING_DB 0.5     /* what the coder does to a peak is not known before */
+#define AT_CEILING_DB 0.5 /* what the coder does to a peak is not known before */
 
 static const struct {
   const char *id, *title, *artist;
@@ -77,7 +76,7 @@ check_song (const char *dir, EncoreCache *cache, gsize i)
   g_test_message ("%s: %.1f LUFS, gain %+.2f dB -> %.1f LUFS, %.1f dBTP%s", info->title,
                   info->loudness_lufs, info->gain_db, level.lufs, level.peak_dbtp,
                   is_limited ? ", limited by its peak" : "");
-  g_assert_cmpfloat (level.peak_dbtp, <=, CEILING_DBTP + PEAK_TOLERANCE_DB + 1e-9);
+  g_assert_cmpfloat (level.peak_dbtp, <=, CEILING_DBTP + 1e-9);
   if (is_limited)
     g_assert_cmpfloat (level.peak_dbtp, >=, CEILING_DBTP - AT_CEILING_DB - 1e-9);
   else

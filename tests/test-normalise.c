@@ -11,6 +11,7 @@
 
 #include "base/encore-ogg.h"
 #include "fetch/encore-missing.h"
+#include "fetch/encore-pcm.h"
 #include "sound-fixture.h"
 #include "store-fixture.h"
 
@@ -79,11 +80,15 @@ test_inputs (void)
     const SoundLevel level = sound_measure (opus);
     g_test_message ("%s: %.1f LUFS -> %.1f LUFS, %.1f dBTP", rows[i].name, result.loudness_lufs,
                     level.lufs, level.peak_dbtp);
-    g_assert_cmpfloat (fabs (level.lufs - (result.loudness_lufs + result.gain_db)), <, 0.5);
-    if (result.true_peak_dbtp + (OPTIONS.loudness_lufs - result.loudness_lufs) <
-        OPTIONS.true_peak_dbtp)
-      g_assert_cmpfloat (fabs (level.lufs - OPTIONS.loudness_lufs), <, 0.5);
-    g_assert_cmpfloat (level.peak_dbtp, <=, -1.4 + 1e-9);
+    const gboolean bursts = g_str_equal (rows[i].name, "bursts.wav");
+    /* peaks that are turned down are a part of the loudness, which for most is no part at all */
+    const double want_lufs = result.loudness_lufs + result.gain_db;
+    g_assert_cmpfloat (level.lufs, <, want_lufs + 0.5);
+    g_assert_cmpfloat (level.lufs, >, want_lufs - (bursts ? 5 : 0.5));
+    g_assert_cmpfloat (fabs (level.lufs - OPTIONS.loudness_lufs), <, bursts ? 5 : 0.5);
+    g_assert_cmpfloat (level.peak_dbtp, <=, -1.5 + 1e-9);
+    if (bursts)
+      g_assert_cmpfloat (level.peak_dbtp, >, -2.5);
   }
 }
 
@@ -204,6 +209,43 @@ test_deadline (void)
   g_assert_false (g_file_test (opus, G_FILE_TEST_EXISTS));
 }
 
+static gboolean
+append (const float *samples, gsize frames, gpointer data, GError **error)
+{
+  g_byte_array_append (data, (const guint8 *) samples, frames * 2 * sizeof *samples);
+  return TRUE;
+}
+
+/* What was decoded is read again as it was, or, where there is no room for it, not at all. */
+static void
+test_pcm (void)
+{
+  enum { N = 30011 };
+  g_autofree float *samples = g_new (float, 2 * N);
+  g_autoptr (GByteArray) read = g_byte_array_new ();
+  g_autoptr (GCancellable) cancelled = g_cancellable_new ();
+  g_autoptr (GError) error = NULL, stopped = NULL;
+  gint64 frames = 0;
+  EncorePcm *pcm = encore_pcm_new (dir), *nowhere = encore_pcm_new ("/proc/self");
+
+  for (gsize i = 0; i < 2 * N; i++)
+    samples[i] = g_test_rand_double_range (-2, 2);
+  for (gsize at = 0; at < N; at += 960)
+    encore_pcm_add (pcm, samples + 2 * at, MIN (960, N - at));
+  g_assert_true (encore_pcm_is_kept (pcm));
+  g_assert_true (encore_pcm_read (pcm, NULL, append, read, &frames, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (frames, ==, N);
+  g_assert_cmpmem (read->data, read->len, samples, 2 * N * sizeof *samples);
+  g_cancellable_cancel (cancelled);
+  g_assert_false (encore_pcm_read (pcm, cancelled, append, read, &frames, &stopped));
+  g_assert_error (stopped, ENCORE_ERROR, ENCORE_ERROR_CANCELLED);
+  encore_pcm_free (pcm);
+  encore_pcm_add (nowhere, samples, N);
+  g_assert_false (encore_pcm_is_kept (nowhere));
+  encore_pcm_free (nowhere);
+}
+
 static void
 test_cancel (void)
 {
@@ -257,6 +299,7 @@ main (int argc, char **argv)
   g_test_add_func ("/normalise/garbage-is-refused", test_garbage);
   g_test_add_func ("/normalise/deadline", test_deadline);
   g_test_add_func ("/normalise/cancel", test_cancel);
+  g_test_add_func ("/normalise/decoded-once", test_pcm);
   const int status = g_test_run ();
   fixture_remove (dir);
   return status;

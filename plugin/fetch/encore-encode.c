@@ -4,11 +4,12 @@
 #include "config.h"
 #include "fetch/encore-encode.h"
 
-#include <ebur128.h>
 #include <math.h>
 #include <opus.h>
 
+#include "fetch/encore-ceiling.h"
 #include "fetch/encore-decode.h"
+#include "fetch/encore-peak.h"
 
 #define CHANNELS ENCORE_DECODE_CHANNELS
 #define COMPLEXITY 10
@@ -16,8 +17,7 @@
 
 typedef struct {
   OpusEncoder *encoder;
-  OpusDecoder *decoder; /* (nullable), with METER */
-  ebur128_state *meter;
+  EncoreCeiling *ceiling; /* (nullable) */
   EncoreOggWriter *writer;
   float gain;
   float frame[ENCORE_PACKET_SAMPLES * CHANNELS];
@@ -30,6 +30,15 @@ fail (int code, GError **error)
 {
   g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "opus: %s", opus_strerror (code));
   return FALSE;
+}
+
+static gboolean
+write_packet (const guint8 *packet, int len, gpointer data, GError **error)
+{
+  Encode *self = data;
+
+  self->max_packet_bytes = MAX (self->max_packet_bytes, (guint) len);
+  return encore_ogg_writer_packet (self->writer, packet, len, error);
 }
 
 static gboolean
@@ -46,49 +55,30 @@ open_coders (Encode *self, const EncoreEncodeSpec *spec, opus_int32 *lookahead, 
   opus_encoder_ctl (self->encoder, OPUS_SET_VBR_CONSTRAINT (1));
   opus_encoder_ctl (self->encoder, OPUS_SET_COMPLEXITY (COMPLEXITY));
   opus_encoder_ctl (self->encoder, OPUS_GET_LOOKAHEAD (lookahead));
-  if (!spec->meter)
+  if (!spec->limited)
     return TRUE;
-  self->decoder = opus_decoder_create (ENCORE_OPUS_RATE_HZ, CHANNELS, &code);
-  if (self->decoder == NULL)
-    return fail (code, error);
-  self->meter = ebur128_init (CHANNELS, ENCORE_OPUS_RATE_HZ, EBUR128_MODE_TRUE_PEAK);
-  return TRUE;
+  self->ceiling = encore_ceiling_new (self->encoder, spec->ceiling_dbtp, write_packet, self, error);
+  return self->ceiling != NULL;
 }
 
 static void
 close_coders (Encode *self)
 {
   g_clear_pointer (&self->encoder, opus_encoder_destroy);
-  g_clear_pointer (&self->decoder, opus_decoder_destroy);
-  if (self->meter != NULL)
-    ebur128_destroy (&self->meter);
-}
-
-static gboolean
-listen_to (Encode *self, const guint8 *packet, int len, GError **error)
-{
-  float heard[ENCORE_PACKET_SAMPLES * CHANNELS];
-  const int n = opus_decode_float (self->decoder, packet, len, heard, ENCORE_PACKET_SAMPLES, FALSE);
-
-  if (n < 0)
-    return fail (n, error);
-  ebur128_add_frames_float (self->meter, heard, n);
-  return TRUE;
+  g_clear_pointer (&self->ceiling, encore_ceiling_free);
 }
 
 static gboolean
 encode_frame (Encode *self, GError **error)
 {
   guint8 packet[PACKET_MAX];
-  const int len =
-      opus_encode_float (self->encoder, self->frame, ENCORE_PACKET_SAMPLES, packet, sizeof packet);
 
   self->filled = 0;
-  if (len < 1)
-    return fail (len, error);
-  self->max_packet_bytes = MAX (self->max_packet_bytes, (guint) len);
-  return (self->decoder == NULL || listen_to (self, packet, len, error)) &&
-         encore_ogg_writer_packet (self->writer, packet, len, error);
+  if (self->ceiling != NULL)
+    return encore_ceiling_frame (self->ceiling, self->frame, error);
+  const int len =
+      opus_encode_float (self->encoder, self->frame, ENCORE_PACKET_SAMPLES, packet, sizeof packet);
+  return len < 1 ? fail (len, error) : write_packet (packet, len, self, error);
 }
 
 static gboolean
@@ -118,22 +108,21 @@ drain (Encode *self, guint lookahead, GError **error)
 
   if (!encode_block (silence, lookahead, self, error))
     return FALSE;
-  if (self->filled == 0)
-    return TRUE;
-  return encode_block (silence, ENCORE_PACKET_SAMPLES - self->filled, self, error);
+  if (self->filled > 0 &&
+      !encode_block (silence, ENCORE_PACKET_SAMPLES - self->filled, self, error))
+    return FALSE;
+  return self->ceiling == NULL || encore_ceiling_end (self->ceiling, error);
 }
 
-static double
-get_true_peak_dbtp (Encode *self)
+static gboolean
+encode_all (Encode *self, const char *path, const EncoreEncodeSpec *spec, GCancellable *cancellable,
+            gint64 *frames, GError **error)
 {
-  double peak = 0;
-
-  for (guint channel = 0; self->meter != NULL && channel < CHANNELS; channel++) {
-    double one = 0;
-    ebur128_true_peak (self->meter, channel, &one);
-    peak = MAX (peak, one);
-  }
-  return peak > 0 ? 20 * log10 (peak) : -HUGE_VAL;
+  if (spec->growing != NULL)
+    return encore_decode_growing (spec->growing, cancellable, encode_block, self, frames, error);
+  if (spec->pcm != NULL && encore_pcm_is_kept (spec->pcm))
+    return encore_pcm_read (spec->pcm, cancellable, encode_block, self, frames, error);
+  return encore_decode (path, cancellable, encode_block, self, frames, error);
 }
 
 gboolean
@@ -146,20 +135,19 @@ encore_encode (const char *path, const EncoreEncodeSpec *spec, EncoreOggWriter *
   gint64 frames = 0;
 
   self->writer = writer;
-  self->gain = pow (10, spec->gain_db / 20);
-  gboolean ok =
-      open_coders (self, spec, &lookahead, error) &&
-      encore_ogg_writer_begin (writer, CHANNELS, lookahead, comments, error) &&
-      (spec->growing != NULL
-           ? encore_decode_growing (spec->growing, cancellable, encode_block, self, &frames, error)
-           : encore_decode (path, cancellable, encode_block, self, &frames, error));
+  self->gain = encore_peak_linear (spec->gain_db);
+  gboolean ok = open_coders (self, spec, &lookahead, error) &&
+                encore_ogg_writer_begin (writer, CHANNELS, lookahead, comments, error) &&
+                encode_all (self, path, spec, cancellable, &frames, error);
   if (ok && spec->growing == NULL && frames != spec->frames) {
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT,
                          "the file changed while it was decoded");
     ok = FALSE;
   }
   ok = ok && drain (self, lookahead, error) && encore_ogg_writer_end (writer, frames, error);
-  *out = (EncoreEncoded){frames, self->max_packet_bytes, get_true_peak_dbtp (self)};
+  *out = (EncoreEncoded){frames, self->max_packet_bytes,
+                         self->ceiling != NULL ? encore_ceiling_get_peak_dbtp (self->ceiling)
+                                               : -HUGE_VAL};
   close_coders (self);
   return ok;
 }

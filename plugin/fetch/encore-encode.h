@@ -5,6 +5,7 @@
 #include <gio/gio.h>
 
 #include "base/encore-ogg.h"
+#include "fetch/encore-pcm.h"
 #include "store/encore-reader.h"
 
 G_BEGIN_DECLS
@@ -13,8 +14,10 @@ typedef struct {
   int bitrate_bps;
   gboolean constant; /* rate: all packets are of one size */
   double gain_db;
-  gint64 frames;         /* that the decode must bring */
-  gboolean meter;        /* measure what listeners will hear: a decode more */
+  gint64 frames;    /* that the decode must bring */
+  gboolean limited; /* no true peak above CEILING_DBTP: see encore-ceiling.h */
+  double ceiling_dbtp;
+  EncorePcm *pcm;        /* (nullable): of PATH; what is read instead, when it is kept */
   EncoreReader *growing; /* (nullable): what is read instead of PATH, as it comes; FRAMES is not
                             known then */
 } EncoreEncodeSpec;
@@ -22,7 +25,8 @@ typedef struct {
 typedef struct {
   gint64 frames; /* of music that came */
   guint max_packet_bytes;
-  double true_peak_dbtp; /* of the packets, decoded again; -HUGE_VAL without METER */
+  double true_peak_dbtp; /* of the packets, as encore_ceiling_get_peak_dbtp() says; -HUGE_VAL when
+                            not LIMITED */
 } EncoreEncoded;
 
 /* encore_encode: decodes PATH and writes headers with COMMENTS, packets and the last page to

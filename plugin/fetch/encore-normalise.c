@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Passes over the decoded song: measure (ITU-R BS.1770, EBU R128), then one gain and Opus.  Two,
- * since an hour of PCM does not belong in memory and the gain is known only at the end.  When the
+ * Two passes over the decoded song: measure (ITU-R BS.1770, EBU R128), then one gain and Opus, for
+ * the gain is known only at the end.  Between them a song is kept as PCM, an hour is not.  When the
  * gain is hardly heard and the packets are right already, they are kept instead.  Where the
- * peaks come near the ceiling the packets are listened to: the coder raises peaks a little, and
- * then it is done again with so much less gain. */
+ * peaks come near the ceiling they are kept below it one by one. */
 #include "config.h"
 #include "fetch/encore-normalise.h"
 
@@ -16,77 +15,109 @@
 #include "fetch/encore-decode.h"
 #include "fetch/encore-encode.h"
 #include "fetch/encore-opus-file.h"
+#include "fetch/encore-peak.h"
 #include "fetch/encore-remux.h"
 
 #define REMUXED_TAG "ENCORE_REMUXED"
 #define HEADROOM_DB 0.2 /* by which the coder usually raises the peaks */
-#define OVERSHOOT_DB 3  /* no more is expected of it */
-#define ROUNDS 5        /* of encoding: hardly ever is more than one needed */
-#define TOLERANCE_DB 0.05
+#define OVERSHOOT_DB 4  /* no more is expected of it */
+#define LIMIT_DB 6      /* by which single peaks are turned down at most: not heard as such */
 #define REMUX_BELOW_DB 1
-#define STEP_DB 0.1 /* what a coder does to a peak changes with every gain: growing steps */
-
-/* ---- measure */
-
-static gboolean
-measure_block (const float *samples, gsize frames, gpointer data, GError **error)
-{
-  if (ebur128_add_frames_float (data, samples, frames) == EBUR128_SUCCESS)
-    return TRUE;
-  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "loudness cannot be measured");
-  return FALSE;
-}
-
-static double
-to_db (double linear)
-{
-  return linear > 0 ? 20 * log10 (linear) : -HUGE_VAL;
-}
-
-static gboolean
-measure (const char *path, GCancellable *cancellable, EncoreNormalised *out, gint64 *frames,
-         GError **error)
-{
-  ebur128_state *state =
-      ebur128_init (ENCORE_DECODE_CHANNELS, ENCORE_OPUS_RATE_HZ,
-                    EBUR128_MODE_I | EBUR128_MODE_TRUE_PEAK | EBUR128_MODE_HISTOGRAM);
-  double peak = 0;
-
-  const gboolean ok = encore_decode (path, cancellable, measure_block, state, frames, error);
-  if (ok) {
-    ebur128_loudness_global (state, &out->loudness_lufs);
-    for (guint channel = 0; channel < ENCORE_DECODE_CHANNELS; channel++) {
-      double one = 0;
-      ebur128_true_peak (state, channel, &one);
-      peak = MAX (peak, one);
-    }
-    out->true_peak_dbtp = to_db (peak);
-  }
-  ebur128_destroy (&state);
-  return ok;
-}
-
-/* No limiter: a quiet song with high peaks stays quieter than the target.  Silence stays silence.
- */
-static double
-choose_gain (const EncoreNormalised *measured, const EncoreNormaliseOptions *options)
-{
-  if (!isfinite (measured->loudness_lufs) || !isfinite (measured->true_peak_dbtp))
-    return 0;
-  return MIN (options->loudness_lufs - measured->loudness_lufs,
-              options->true_peak_dbtp - HEADROOM_DB - measured->true_peak_dbtp);
-}
-
-/* ---- write */
 
 typedef struct {
   const char *source_path;
+  EncorePcm *pcm;
   EncoreOpusFile *file;
   const char *const *comments;
   const EncoreNormaliseOptions *options;
   GCancellable *cancellable;
   gint64 frames;
 } Work;
+
+/* ---- measure */
+
+#define CHANNELS ENCORE_DECODE_CHANNELS
+#define CONTEXT (ENCORE_PEAK_CONTEXT * CHANNELS)
+#define CHUNK \
+  240 /* frames in which peaks are looked for: where they are low nothing is to be done */
+
+typedef struct {
+  ebur128_state *loudness;
+  EncorePeak *meter;
+  EncorePcm *pcm;
+  double peak;
+  float recent[CONTEXT + CHUNK * CHANNELS]; /* those before, and those of a chunk */
+  gsize filled;                             /* frames of the chunk */
+} Measure;
+
+static void
+end_chunk (Measure *self)
+{
+  const double peak =
+      encore_peak_above (self->meter, self->recent + CONTEXT, self->filled, self->peak);
+
+  self->peak = MAX (self->peak, peak);
+  memmove (self->recent, self->recent + self->filled * CHANNELS, CONTEXT * sizeof (float));
+  self->filled = 0;
+}
+
+static gboolean
+measure_block (const float *samples, gsize frames, gpointer data, GError **error)
+{
+  Measure *self = data;
+
+  if (ebur128_add_frames_float (self->loudness, samples, frames) != EBUR128_SUCCESS) {
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "loudness cannot be measured");
+    return FALSE;
+  }
+  encore_pcm_add (self->pcm, samples, frames);
+  while (frames > 0) {
+    const gsize n = MIN (frames, CHUNK - self->filled);
+    memcpy (self->recent + CONTEXT + self->filled * CHANNELS, samples,
+            n * CHANNELS * sizeof *samples);
+    self->filled += n;
+    samples += n * CHANNELS;
+    frames -= n;
+    if (self->filled == CHUNK)
+      end_chunk (self);
+  }
+  return TRUE;
+}
+
+static gboolean
+measure (Work *work, EncoreNormalised *out, GError **error)
+{
+  g_autofree Measure *self = g_new0 (Measure, 1);
+
+  self->loudness =
+      ebur128_init (CHANNELS, ENCORE_OPUS_RATE_HZ, EBUR128_MODE_I | EBUR128_MODE_HISTOGRAM);
+  self->meter = encore_peak_new ();
+  self->pcm = work->pcm;
+  const gboolean ok = encore_decode (work->source_path, work->cancellable, measure_block, self,
+                                     &work->frames, error);
+  if (ok) {
+    ebur128_loudness_global (self->loudness, &out->loudness_lufs);
+    end_chunk (self);
+    out->true_peak_dbtp = encore_peak_db (self->peak);
+  }
+  ebur128_destroy (&self->loudness);
+  encore_peak_free (self->meter);
+  return ok;
+}
+
+/* To the target, unless the peaks would then be more than LIMIT_DB above the ceiling: such a song
+ * stays quieter than the target.  Silence stays silence. */
+static double
+choose_gain (const EncoreNormalised *measured, const EncoreNormaliseOptions *options,
+             double limit_db)
+{
+  if (!isfinite (measured->loudness_lufs) || !isfinite (measured->true_peak_dbtp))
+    return 0;
+  return MIN (options->loudness_lufs - measured->loudness_lufs,
+              options->true_peak_dbtp - HEADROOM_DB + limit_db - measured->true_peak_dbtp);
+}
+
+/* ---- write */
 
 static void
 add_decibels (GPtrArray *comments, const char *key, double value)
@@ -121,41 +152,27 @@ all_comments (const char *const *comments, const EncoreNormalised *m)
 }
 
 static gboolean
-encode (Work *work, gboolean meter, EncoreNormalised *out, double *peak_dbtp, GError **error)
+encode (Work *work, EncoreNormalised *out, GError **error)
 {
   g_autoptr (EncoreOggWriter) writer = encore_ogg_writer_new (encore_opus_file_write, work->file);
   g_auto (GStrv) comments = all_comments (work->comments, out);
+  const double ceiling_dbtp = work->options->true_peak_dbtp;
   const EncoreEncodeSpec spec = {.bitrate_bps = work->options->bitrate_bps,
                                  .gain_db = out->gain_db,
                                  .frames = work->frames,
-                                 .meter = meter};
+                                 .pcm = work->pcm,
+                                 .limited = out->true_peak_dbtp + out->gain_db >
+                                            ceiling_dbtp - OVERSHOOT_DB,
+                                 .ceiling_dbtp = ceiling_dbtp};
   EncoreEncoded encoded;
 
   if (!encore_opus_file_start_over (work->file, error) ||
       !encore_encode (work->source_path, &spec, writer, (const char *const *) comments,
                       work->cancellable, &encoded, error))
     return FALSE;
+  if (encoded.true_peak_dbtp > ceiling_dbtp)
+    g_debug ("fetch: a peak of %.2f dBTP stays", encoded.true_peak_dbtp);
   out->max_packet_bytes = encoded.max_packet_bytes;
-  *peak_dbtp = encoded.true_peak_dbtp;
-  return TRUE;
-}
-
-static gboolean
-encode_below_ceiling (Work *work, EncoreNormalised *out, GError **error)
-{
-  const double ceiling_dbtp = work->options->true_peak_dbtp;
-  const gboolean meter = out->true_peak_dbtp + out->gain_db > ceiling_dbtp - OVERSHOOT_DB;
-  double peak_dbtp;
-
-  for (int round = 0; round < ROUNDS; round++) {
-    if (!encode (work, meter, out, &peak_dbtp, error))
-      return FALSE;
-    if (peak_dbtp <= ceiling_dbtp + TOLERANCE_DB)
-      return TRUE;
-    g_debug ("fetch: a peak of %.2f dBTP after encoding with %.2f dB", peak_dbtp, out->gain_db);
-    if (round + 1 < ROUNDS)
-      out->gain_db -= peak_dbtp - ceiling_dbtp + STEP_DB * (round + 1);
-  }
   return TRUE;
 }
 
@@ -185,12 +202,27 @@ remux (Work *work, EncoreNormalised *out, GError **error)
 static gboolean
 write_opus (Work *work, EncoreNormalised *out, GError **error)
 {
-  if (fabs (out->gain_db) < REMUX_BELOW_DB) {
+  /* kept packets cannot be turned down */
+  if (fabs (choose_gain (out, work->options, 0)) < REMUX_BELOW_DB) {
     const EncoreRemuxResult result = remux (work, out, error);
     if (result != ENCORE_REMUX_UNFIT)
       return result == ENCORE_REMUX_DONE;
   }
-  return encode_below_ceiling (work, out, error);
+  out->gain_db = choose_gain (out, work->options, LIMIT_DB);
+  return encode (work, out, error);
+}
+
+static gboolean
+write_file (Work *work, const char *opus_path, EncoreNormalised *out, GError **error)
+{
+  work->file = encore_opus_file_new (opus_path, error);
+  if (work->file == NULL)
+    return FALSE;
+  const gboolean ok = write_opus (work, out, error);
+  out->opus_bytes = encore_opus_file_close (work->file);
+  if (!ok)
+    unlink (opus_path);
+  return ok;
 }
 
 static gboolean
@@ -198,24 +230,18 @@ normalise (const char *source_path, const char *opus_path, const char *const *co
            const EncoreNormaliseOptions *options, GCancellable *cancellable, EncoreNormalised *out,
            GError **error)
 {
+  g_autofree char *dir = g_path_get_dirname (opus_path);
   Work work = {.source_path = source_path,
                .comments = comments,
                .options = options,
-               .cancellable = cancellable};
+               .cancellable = cancellable,
+               .pcm = encore_pcm_new (dir)};
 
   memset (out, 0, sizeof *out);
-  if (!measure (source_path, cancellable, out, &work.frames, error))
-    return FALSE;
-  out->gain_db = choose_gain (out, options);
+  gboolean ok = measure (&work, out, error);
   out->duration_ms = work.frames * 1000 / ENCORE_OPUS_RATE_HZ;
-
-  work.file = encore_opus_file_new (opus_path, error);
-  if (work.file == NULL)
-    return FALSE;
-  const gboolean ok = write_opus (&work, out, error);
-  out->opus_bytes = encore_opus_file_close (work.file);
-  if (!ok)
-    unlink (opus_path);
+  ok = ok && write_file (&work, opus_path, out, error);
+  encore_pcm_free (work.pcm);
   return ok;
 }
 

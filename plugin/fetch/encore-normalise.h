@@ -21,8 +21,8 @@ typedef struct {
   gint64 duration_ms;   /* decoded, not announced */
   double loudness_lufs; /* integrated, of the source; -HUGE_VAL for silence */
   double true_peak_dbtp;
-  double gain_db;   /* applied: target - loudness, less where peaks would pass the ceiling; 0 when
-                       remuxed */
+  double gain_db;   /* applied: target - loudness, less where peaks would pass the ceiling by more
+                       than 6 dB; up to these they are turned down for a moment; 0 when remuxed */
   gboolean remuxed; /* stereo Opus, not over half more than BITRATE_BPS, and |gain| < 1 dB: packets
                        kept as they were, split or joined to 20 ms where need be */
   guint max_packet_bytes;

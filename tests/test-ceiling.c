@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * Peaks: found as libebur128 finds them, turned down without a step, and below the ceiling in the
+ * packets as a decoder and a meter of the test's own hear them. */
+#include "config.h"
+#include "fetch/encore-ceiling.h"
+
+#include <ebur128.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/encore-ogg.h"
+#include "fetch/encore-dips.h"
+#include "fetch/encore-peak.h"
+
+#define RATE_HZ 48000
+#define CONTEXT (2 * ENCORE_PEAK_CONTEXT)
+#define FRAME (2 * ENCORE_PACKET_SAMPLES)
+#define BLOCK (2 * ENCORE_DIPS_BLOCK)
+
+/* ---- dips */
+
+static void
+test_dip (void)
+{
+  EncoreDips dips = {0};
+  float in[40 * BLOCK], out[40 * BLOCK];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (in); i++)
+    in[i] = 1;
+  encore_dips_add (&dips, 10, 3);
+  encore_dips_add (&dips, 10, 1); /* the deeper counts */
+  g_assert_true (encore_dips_apply (&dips, 0, 40, in, out));
+  g_assert_cmpfloat_with_epsilon (encore_dips_get_db (&dips, 10), 3, 1e-6);
+  for (gsize i = 0; i < G_N_ELEMENTS (in); i++) {
+    const gsize block = i / BLOCK;
+    if (block == 10)
+      g_assert_cmpfloat_with_epsilon (out[i], pow (10, -3 / 20.0), 1e-5);
+    else if (block < 10 - ENCORE_DIPS_DOWN || block > 10 + ENCORE_DIPS_UP)
+      g_assert_cmpfloat (out[i], ==, 1);
+    else
+      g_assert_cmpfloat (out[i], <=, 1);
+    /* 3 dB down in 7.5 ms: at the steepest half of it in 2.5 ms, in 120 steps */
+    if (i >= 2)
+      g_assert_cmpfloat (fabsf (out[i] - out[i - 2]), <, 0.16 / ENCORE_DIPS_BLOCK);
+    if (i % 2 == 1)
+      g_assert_cmpfloat (out[i], ==, out[i - 1]);
+  }
+}
+
+static void
+test_dips_are_forgotten (void)
+{
+  EncoreDips dips = {0};
+  float in[BLOCK], out[BLOCK];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (in); i++)
+    in[i] = i;
+  encore_dips_add (&dips, 0, 3);
+  for (gint64 block = 0; block < 10 * ENCORE_DIPS_RING; block++) {
+    const gboolean any = encore_dips_apply (&dips, block, 1, in, out);
+    g_assert_cmpint (any, ==, block <= ENCORE_DIPS_UP);
+    if (!any)
+      g_assert_cmpmem (in, sizeof in, out, sizeof out);
+  }
+}
+
+/* ---- the meter */
+
+static double
+true_peak (const float *samples, gsize n)
+{
+  ebur128_state *state = ebur128_init (2, RATE_HZ, EBUR128_MODE_TRUE_PEAK);
+  double left = 0, right = 0;
+
+  ebur128_add_frames_float (state, samples, n);
+  ebur128_true_peak (state, 0, &left);
+  ebur128_true_peak (state, 1, &right);
+  ebur128_destroy (&state);
+  return MAX (left, right);
+}
+
+static void
+test_peak (void)
+{
+  enum { CHUNK = 240, N = 100 * CHUNK };
+  g_autofree float *music = g_new0 (float, CONTEXT + 2 * N);
+  g_autoptr (EncorePeak) meter = encore_peak_new ();
+  guint n_skipped = 0;
+  double peak = 0;
+
+  for (gsize i = 0; i < 2 * N; i++) /* swells, and rests */
+    music[CONTEXT + i] = g_test_rand_double_range (-0.5, 0.5) * pow (sin (i * 0.0003), 8);
+  for (gsize at = 0; at < N; at += CHUNK) {
+    const double one = encore_peak_above (meter, music + CONTEXT + 2 * at, CHUNK, peak);
+    n_skipped += one == 0;
+    peak = MAX (peak, one);
+  }
+  g_assert_cmpfloat_with_epsilon (peak, true_peak (music + CONTEXT, N), 1e-6);
+  g_assert_cmpuint (n_skipped, >, 20);
+}
+
+/* What lies as far above its samples as can be: signs that all meet half way between two of them.
+ */
+static void
+test_peak_between_samples (void)
+{
+  enum { N = 48 };
+  float music[CONTEXT + 2 * N] = {0};
+  g_autoptr (EncorePeak) meter = encore_peak_new ();
+
+  for (int i = 0; i < N; i++) {
+    const int from_middle = i < N / 2 ? N / 2 - 1 - i : i - N / 2;
+    music[CONTEXT + 2 * i] = from_middle % 2 == 0 ? 0.25f : -0.25f;
+  }
+  const double peak = true_peak (music + CONTEXT, N);
+  g_test_message ("%.3f between samples of 0.25", peak);
+  g_assert_cmpfloat (peak, >, 1.8 * 0.25);
+  g_assert_cmpfloat (encore_peak_above (meter, music + CONTEXT, N, peak * 0.999), >, 0);
+  g_assert_cmpfloat (encore_peak_above (meter, music + CONTEXT, N, 0.6), ==, 0);
+}
+
+/* ---- the coder */
+
+#define N_FRAMES 200
+
+typedef struct {
+  OpusDecoder *decoder;
+  GPtrArray *packets; /* of GBytes */
+  float heard[N_FRAMES * FRAME];
+} Listener;
+
+static gboolean
+on_packet (const guint8 *packet, int len, gpointer data, GError **error)
+{
+  Listener *self = data;
+
+  g_assert_cmpint (opus_decode_float (self->decoder, packet, len,
+                                      self->heard + self->packets->len * FRAME,
+                                      ENCORE_PACKET_SAMPLES, FALSE),
+                   ==, ENCORE_PACKET_SAMPLES);
+  g_ptr_array_add (self->packets, g_bytes_new (packet, len));
+  return TRUE;
+}
+
+static Listener *
+listener_new (void)
+{
+  Listener *self = g_new0 (Listener, 1);
+
+  self->decoder = opus_decoder_create (RATE_HZ, 2, NULL);
+  self->packets = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  return self;
+}
+
+static double
+listener_free (Listener *self)
+{
+  const double peak = true_peak (self->heard, N_FRAMES * ENCORE_PACKET_SAMPLES);
+
+  g_ptr_array_unref (self->packets);
+  opus_decoder_destroy (self->decoder);
+  g_free (self);
+  return 20 * log10 (peak);
+}
+
+static OpusEncoder *
+encoder_new (void)
+{
+  OpusEncoder *self = opus_encoder_create (RATE_HZ, 2, OPUS_APPLICATION_AUDIO, NULL);
+
+  opus_encoder_ctl (self, OPUS_SET_BITRATE (96000));
+  return self;
+}
+
+/* A tone, and from the middle on bursts, which a coder makes much of. */
+static float *
+make_music (void)
+{
+  float *music = g_new0 (float, N_FRAMES *FRAME);
+
+  for (int i = 0; i < N_FRAMES * ENCORE_PACKET_SAMPLES; i++) {
+    const double burst = i < N_FRAMES / 2 * ENCORE_PACKET_SAMPLES ? 0 : exp (-(i % 9000) / 800.0);
+    for (int channel = 0; channel < 2; channel++)
+      music[2 * i + channel] = 0.05 * sin (i * (0.05 + 0.01 * channel)) +
+                               0.75 * burst * g_test_rand_double_range (-1, 1);
+  }
+  return music;
+}
+
+static void
+test_ceiling (void)
+{
+  const double ceilings_dbtp[] = {-1.5, -3, -1.5};
+  g_autofree float *music = make_music ();
+  const double source_dbtp = 20 * log10 (true_peak (music, N_FRAMES * ENCORE_PACKET_SAMPLES));
+  OpusEncoder *plain = encoder_new ();
+  Listener *as_it_is = listener_new ();
+
+  for (guint i = 0; i < N_FRAMES; i++) {
+    guint8 packet[4000];
+    const int len =
+        opus_encode_float (plain, music + i * FRAME, ENCORE_PACKET_SAMPLES, packet, sizeof packet);
+    g_assert_true (on_packet (packet, len, as_it_is, NULL));
+  }
+  for (gsize round = 0; round < G_N_ELEMENTS (ceilings_dbtp); round++) {
+    OpusEncoder *encoder = encoder_new ();
+    Listener *listener = listener_new ();
+    g_autoptr (GError) error = NULL;
+    EncoreCeiling *ceiling =
+        encore_ceiling_new (encoder, ceilings_dbtp[round], on_packet, listener, &error);
+    g_assert_no_error (error);
+    for (guint i = 0; i < N_FRAMES; i++)
+      g_assert_true (encore_ceiling_frame (ceiling, music + i * FRAME, &error));
+    g_assert_true (encore_ceiling_end (ceiling, &error));
+    g_assert_cmpuint (listener->packets->len, ==, N_FRAMES);
+    for (guint i = 0; i < N_FRAMES / 2 - 2; i++) /* nothing is done where nothing need be done */
+      g_assert_true (g_bytes_equal (listener->packets->pdata[i], as_it_is->packets->pdata[i]));
+    const double told_dbtp = encore_ceiling_get_peak_dbtp (ceiling);
+    const double heard_dbtp = listener_free (listener);
+    g_test_message ("%.2f dBTP, heard %.2f, told %.2f", ceilings_dbtp[round], heard_dbtp,
+                    told_dbtp);
+    g_assert_cmpfloat (heard_dbtp, <=, ceilings_dbtp[round] + 1e-3);
+    g_assert_cmpfloat (heard_dbtp, >, ceilings_dbtp[round] - 1.5);
+    g_assert_cmpfloat_with_epsilon (told_dbtp, heard_dbtp, 1e-3);
+    encore_ceiling_free (ceiling);
+    opus_encoder_destroy (encoder);
+  }
+  opus_encoder_destroy (plain);
+  const double plain_dbtp = listener_free (as_it_is);
+  g_test_message ("%.2f dBTP in the source, %.2f as it is", source_dbtp, plain_dbtp);
+  g_assert_cmpfloat (plain_dbtp, >, -1.5);
+}
+
+static void
+test_ends (void)
+{
+  static const float silence[FRAME];
+
+  for (guint n = 0; n < 4; n++) {
+    OpusEncoder *encoder = encoder_new ();
+    Listener *listener = listener_new ();
+    EncoreCeiling *ceiling = encore_ceiling_new (encoder, -1.5, on_packet, listener, NULL);
+    for (guint i = 0; i < n; i++)
+      g_assert_true (encore_ceiling_frame (ceiling, silence, NULL));
+    g_assert_true (encore_ceiling_end (ceiling, NULL));
+    g_assert_cmpuint (listener->packets->len, ==, n);
+    g_assert_cmpfloat (encore_ceiling_get_peak_dbtp (ceiling), ==, -HUGE_VAL);
+    encore_ceiling_free (ceiling);
+    opus_encoder_destroy (encoder);
+    listener_free (listener);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/dips/one", test_dip);
+  g_test_add_func ("/dips/are-forgotten", test_dips_are_forgotten);
+  g_test_add_func ("/peak/as-all-of-it", test_peak);
+  g_test_add_func ("/peak/between-samples", test_peak_between_samples);
+  g_test_add_func ("/ceiling/no-packet-above-it", test_ceiling);
+  g_test_add_func ("/ceiling/ends", test_ends);
+  return g_test_run ();
+}
