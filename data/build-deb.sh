@@ -38,7 +38,8 @@ fi
 
 # nothing of whoever calls us gets into the packages
 unset MAKEFLAGS MAKELEVEL MFLAGS DESTDIR CFLAGS CXXFLAGS CPPFLAGS LDFLAGS CC CXX PKG_CONFIG_PATH
-export DEB_BUILD_OPTIONS="nocheck parallel=$(nproc)${DEB_BUILD_OPTIONS:+ $DEB_BUILD_OPTIONS}"
+# of two "parallel" the first counts
+export DEB_BUILD_OPTIONS="nocheck ${DEB_BUILD_OPTIONS:+$DEB_BUILD_OPTIONS }parallel=$(nproc)"
 dpkg-buildpackage -us -uc -b >"$work/log" 2>&1 || { tail -n 60 "$work/log"; exit 1; }
 cp "$work"/*.deb "$work"/*.changes "$work"/*.buildinfo "$out"
 ls "$out"/*.deb

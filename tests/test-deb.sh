@@ -32,6 +32,11 @@ for path in usr/bin/encore-bot usr/bin/encore-cache 'usr/lib/*/encore/encore.so'
 done
 [ -z "$absent" ]; ok $? "what belongs in them is in them$absent"
 [ -z "$(find "$root" -name '*.la' -o -name '*.a')" ]; ok $? "and nothing of libtool's"
+mkdir "$dir/scripts" && dpkg-deb -e "$debs"/encore_*.deb "$dir/scripts"
+grep -q 'try-restart.*encore-bot@\*' "$dir/scripts/postinst" && grep -q "restart.*'encore-bot.service'" "$dir/scripts/postinst"
+ok $? "an upgrade starts again what runs"
+grep -q "systemctl stop encore-bot.service 'encore-bot@" "$dir/scripts/prerm"; ok $? "a removal stops it"
+grep -q 'private/encore' "$dir/scripts/postrm"; ok $? "a purge takes songs and certificates with it"
 
 start_site
 ENCORE_MODULE=$(compgen -G "$root/usr/lib/*/encore/encore.so")
