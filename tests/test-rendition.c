@@ -19,6 +19,12 @@
   "-f lavfi -i \"aevalsrc='0.2*sin(880*PI*t)*(1.2+sin(7*t))|0.2*sin(1320*PI*t)*(1.2+cos(5*t))'" \
   ":s=48000:d=7.0137\""
 
+#define BURSTS \
+  "-f lavfi -i \"aevalsrc='0.02*sin(880*PI*t)+0.5*(random(0)-0.5)*exp(-60*mod(t\\,0.5))|" \
+  "0.02*sin(1100*PI*t)+0.5*(random(1)-0.5)*exp(-60*mod(t\\,0.7))':s=48000:d=6\""
+
+static const EncoreRenditionSpec AS_52 = {52, -1.5}, AS_96 = {96, -1.5};
+
 typedef struct {
   char *dir;
   EncoreCache *cache;
@@ -26,7 +32,7 @@ typedef struct {
 } Fixture;
 
 static void
-publish_song (Fixture *self, const char *options)
+publish_song (Fixture *self, const char *music, const char *options)
 {
   const EncoreNormaliseOptions how = {-16, -1.5, 128000, 0};
   const char *const comments[] = {"ENCORE_ID=" SONG, "TITLE=Test", NULL};
@@ -37,7 +43,7 @@ publish_song (Fixture *self, const char *options)
   EncoreNormalised n;
 
   g_assert_no_error (error);
-  g_free (sound_run ("ffmpeg -v error -y " MUSIC " %s %s", options, source));
+  g_free (sound_run ("ffmpeg -v error -y %s %s %s", music, options, source));
   g_autofree char *opus = g_build_filename (encore_claim_get_dir (claim), "song.opus", NULL);
   encore_normalise (source, opus, comments, &how, NULL, &n, &error);
   g_assert_no_error (error);
@@ -58,7 +64,7 @@ set_up (Fixture *self, gconstpointer data)
   self->dir = fixture_make_dir ();
   self->cache = fixture_open (self->dir, 0);
   g_assert_true (encore_media_id_from_stem (SONG, &self->id));
-  publish_song (self, "-ac 2");
+  publish_song (self, MUSIC, "-ac 2");
 }
 
 static void
@@ -85,7 +91,7 @@ test_made (Fixture *self, gconstpointer data)
   g_autofree char *song = fixture_file (self->dir, SONG);
   g_autofree char *path = fixture_file (self->dir, RENDITION);
 
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, &error));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, &error));
   g_assert_no_error (error);
   g_autofree char *sizes =
       sound_output ("ffprobe -v error -show_entries packet=size -of default=nk=1:nw=1 %s", path);
@@ -100,6 +106,24 @@ test_made (Fixture *self, gconstpointer data)
   g_assert_cmpfloat (fabs (sound_measure (path).lufs - sound_measure (song).lufs), <, 0.5);
 }
 
+/* At so low a rate the coder raises peaks by decibels. */
+static void
+test_peaks (Fixture *self, gconstpointer data)
+{
+  g_autofree char *song = fixture_file (self->dir, SONG);
+  g_autofree char *path = fixture_file (self->dir, RENDITION);
+
+  g_assert_true (encore_cache_remove (self->cache, SONG, NULL));
+  publish_song (self, BURSTS, "-c:a pcm_f32le");
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, NULL));
+  const SoundLevel before = sound_measure (song), level = sound_measure (path);
+  g_test_message ("%.1f dBTP of %.1f", level.peak_dbtp, before.peak_dbtp);
+  g_assert_cmpfloat (before.peak_dbtp, >, -2.5);
+  g_assert_cmpfloat (level.peak_dbtp, <=, -1.5 + 1e-9);
+  g_assert_cmpfloat (level.peak_dbtp, >, -3.5);
+  g_assert_cmpfloat (fabs (level.lufs - before.lufs), <, 2.5);
+}
+
 /* It is found by its id, and where all entries are; among songs it is none. */
 static void
 test_no_song (Fixture *self, gconstpointer data)
@@ -107,7 +131,7 @@ test_no_song (Fixture *self, gconstpointer data)
   g_autoptr (EncoreEntryInfo) song = NULL, info = NULL;
   EncoreCacheStats stats;
 
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, NULL));
   g_assert_true (encore_cache_info (self->cache, SONG, &song, NULL));
   g_assert_true (encore_cache_info (self->cache, RENDITION, &info, NULL));
   g_autofree char *url = g_strconcat ("sha256:", song->sha256, NULL);
@@ -154,13 +178,13 @@ test_once (Fixture *self, gconstpointer data)
 {
   g_autoptr (EncoreEntryInfo) first = NULL, second = NULL;
 
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, NULL));
   g_assert_true (encore_cache_info (self->cache, RENDITION, &first, NULL));
   fixture_sql (self->dir, "UPDATE entry SET created_at = 7 WHERE id = '" RENDITION "'");
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, NULL));
   g_assert_true (encore_cache_info (self->cache, RENDITION, &second, NULL));
   g_assert_cmpint (second->created_at_s, ==, 7);
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 96, NULL, NULL));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_96, NULL, NULL));
   g_assert_true (fixture_is_hit (self->cache, "cbr96-" SONG, FALSE));
 }
 
@@ -173,19 +197,19 @@ test_refused (Fixture *self, gconstpointer data)
   EncoreMediaId other;
 
   g_assert_true (encore_media_id_from_stem ("otherAAAAAA", &other));
-  g_assert_false (encore_rendition_make (self->cache, &other, 52, NULL, &missing));
+  g_assert_false (encore_rendition_make (self->cache, &other, &AS_52, NULL, &missing));
   g_assert_error (missing, ENCORE_ERROR, ENCORE_ERROR_NOT_FOUND);
 
   EncoreClaim *claim = encore_cache_claim (self->cache, RENDITION, 0, NULL, &hit, NULL);
-  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &busy));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, &busy));
   g_assert_error (busy, ENCORE_ERROR, ENCORE_ERROR_DEADLINE);
   encore_claim_free (claim);
 
   g_cancellable_cancel (cancellable);
-  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, cancellable, &cancelled));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, &AS_52, cancellable, &cancelled));
   g_assert_error (cancelled, ENCORE_ERROR, ENCORE_ERROR_CANCELLED);
 
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, NULL));
 }
 
 /* A hole would stay for good. */
@@ -200,12 +224,12 @@ test_damaged (Fixture *self, gconstpointer data)
   g_assert_true (g_file_get_contents (file, &bytes, &len, NULL));
   memset (bytes + len / 2, 0x55, 64);
   g_assert_true (g_file_set_contents (file, bytes, len, NULL));
-  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &error));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, &error));
   g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
   g_assert_false (fixture_is_hit (self->cache, RENDITION, FALSE));
   /* nor without a checksum */
   fixture_sql (self->dir, "UPDATE entry SET sha256 = ''");
-  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &again));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, &again));
   g_assert_error (again, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
   g_assert_false (fixture_is_hit (self->cache, RENDITION, FALSE));
 }
@@ -217,9 +241,9 @@ test_too_short (Fixture *self, gconstpointer data)
   g_autoptr (GError) error = NULL, known = NULL;
 
   fixture_sql (self->dir, "UPDATE entry SET duration_ms = duration_ms + 20");
-  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &error));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, &error));
   g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
-  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &known));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, &known));
   g_assert_error (known, ENCORE_ERROR, ENCORE_ERROR_CORRUPT);
   g_assert_false (fixture_is_hit (self->cache, RENDITION, FALSE));
 }
@@ -231,14 +255,14 @@ test_stale (Fixture *self, gconstpointer data)
   g_autoptr (EncoreEntryInfo) song = NULL, info = NULL;
   g_autoptr (GError) busy = NULL;
 
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, NULL));
   g_assert_true (encore_cache_remove (self->cache, SONG, NULL));
-  publish_song (self, "-ac 1");
+  publish_song (self, MUSIC, "-ac 1");
   EncoreHandle *played = encore_cache_get (self->cache, RENDITION, FALSE, NULL);
-  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &busy));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, &busy));
   g_assert_error (busy, ENCORE_ERROR, ENCORE_ERROR_BUSY);
   encore_handle_free (played);
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, NULL));
   g_assert_true (encore_cache_info (self->cache, SONG, &song, NULL));
   g_assert_true (encore_cache_info (self->cache, RENDITION, &info, NULL));
   g_assert_true (g_str_has_suffix (info->url, song->sha256));
@@ -252,7 +276,7 @@ test_costs_no_song (Fixture *self, gconstpointer data)
   EncoreCacheStats before, after;
 
   encore_cache_stats (self->cache, &before);
-  g_assert_true (encore_rendition_make (self->cache, &self->id, 52, NULL, NULL));
+  g_assert_true (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, NULL));
   encore_cache_stats (self->cache, &after);
   g_assert_cmpint (after.total_plays, ==, before.total_plays);
   g_assert_cmpint (encore_cache_evict (self->cache, after.bytes - 1, NULL, NULL, NULL), ==, 1);
@@ -261,7 +285,7 @@ test_costs_no_song (Fixture *self, gconstpointer data)
 
   encore_cache_close (self->cache);
   self->cache = fixture_open (self->dir, before.bytes + 1000);
-  g_assert_false (encore_rendition_make (self->cache, &self->id, 52, NULL, &error));
+  g_assert_false (encore_rendition_make (self->cache, &self->id, &AS_52, NULL, &error));
   g_assert_error (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE);
   g_assert_true (fixture_is_hit (self->cache, SONG, FALSE));
 }
@@ -292,6 +316,7 @@ main (int argc, char **argv)
 #define TEST(path, func) g_test_add (path, Fixture, NULL, set_up, func, tear_down)
   g_test_add_func ("/rendition/is-one", test_is_one);
   TEST ("/rendition/made", test_made);
+  TEST ("/rendition/peaks", test_peaks);
   TEST ("/rendition/no-song", test_no_song);
   TEST ("/rendition/list-keeps-alike", test_list_keeps_alike);
   TEST ("/rendition/once", test_once);

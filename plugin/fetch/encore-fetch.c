@@ -625,7 +625,7 @@ encore_fetch_new (EncoreCache *cache, const EncoreConfig *config)
   self->closing = g_cancellable_new ();
   self->flight_pool = g_thread_pool_new (fly, self, config->jobs, FALSE, NULL);
   self->search_pool = g_thread_pool_new (search, self, 1, FALSE, NULL);
-  self->renditions = encore_renditions_new (cache, self->closing);
+  self->renditions = encore_renditions_new (cache, config->true_peak_dbtp, self->closing);
   self->live_pool = g_thread_pool_new (fly_live, self, -1, FALSE, NULL);
   if (config->early || config->live)
     self->early_pool = g_thread_pool_new (encore_early_run, self->closing, -1, FALSE, NULL);

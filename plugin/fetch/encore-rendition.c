@@ -15,12 +15,13 @@
 
 typedef struct {
   EncoreMediaId song;
-  guint kbps;
+  EncoreRenditionSpec as;
   char *key;
 } Job;
 
 struct EncoreRenditions {
   EncoreCache *cache;
+  double true_peak_dbtp;
   GCancellable *closing;
   GThreadPool *pool;
   GMutex mutex;
@@ -30,10 +31,15 @@ struct EncoreRenditions {
 /* ---- one */
 
 static gboolean
-encode (EncoreReader *song, const char *path, const char *const *comments, guint kbps,
-        GCancellable *cancellable, EncoreEncoded *out, GError **error)
+encode (EncoreReader *song, const char *path, const char *const *comments,
+        const EncoreRenditionSpec *as, GCancellable *cancellable, EncoreEncoded *out,
+        GError **error)
 {
-  const EncoreEncodeSpec spec = {.bitrate_bps = kbps * 1000, .constant = TRUE, .growing = song};
+  const EncoreEncodeSpec spec = {.bitrate_bps = as->kbps * 1000,
+                                 .constant = TRUE,
+                                 .growing = song,
+                                 .limited = TRUE,
+                                 .ceiling_dbtp = as->true_peak_dbtp};
   EncoreOpusFile *file = encore_opus_file_new (path, error);
 
   if (file == NULL)
@@ -107,7 +113,7 @@ is_as_long (const EncoreEncoded *encoded, const EncoreEntryInfo *song, GError **
 }
 
 static gboolean
-make (EncoreClaim *claim, EncoreHandle *song, const char *url, guint kbps,
+make (EncoreClaim *claim, EncoreHandle *song, const char *url, const EncoreRenditionSpec *as,
       GCancellable *cancellable, GError **error)
 {
   const EncoreEntryInfo *info = encore_handle_get_info (song);
@@ -127,7 +133,7 @@ make (EncoreClaim *claim, EncoreHandle *song, const char *url, guint kbps,
       encore_reader_new (encore_handle_get_fd (song), NULL, NULL, error);
   EncoreEncoded encoded;
 
-  if (reader == NULL || !encode (reader, path, comments, kbps, cancellable, &encoded, error) ||
+  if (reader == NULL || !encode (reader, path, comments, as, cancellable, &encoded, error) ||
       !is_as_long (&encoded, info, error))
     return FALSE;
   what.max_packet_bytes = encoded.max_packet_bytes;
@@ -137,8 +143,8 @@ make (EncoreClaim *claim, EncoreHandle *song, const char *url, guint kbps,
 
 /* @song: its lease holds as long as this takes */
 static gboolean
-make_unless_there (EncoreCache *cache, EncoreHandle *song, const char *stem, guint kbps,
-                   GCancellable *cancellable, GError **error)
+make_unless_there (EncoreCache *cache, EncoreHandle *song, const char *stem,
+                   const EncoreRenditionSpec *as, GCancellable *cancellable, GError **error)
 {
   g_autofree char *sum = check_song (song, error);
   g_autofree char *url = g_strconcat (ENCORE_RENDITION_OF, sum, NULL);
@@ -150,13 +156,13 @@ make_unless_there (EncoreCache *cache, EncoreHandle *song, const char *stem, gui
     return FALSE;
   if (there)
     return TRUE;
-  if (!has_room (cache, encore_handle_get_info (song), kbps, error))
+  if (!has_room (cache, encore_handle_get_info (song), as->kbps, error))
     return FALSE;
   g_autoptr (EncoreClaim) claim =
       encore_cache_claim (cache, stem, g_get_monotonic_time (), cancellable, &hit, error);
   if (claim == NULL)
     return hit != NULL;
-  if (make (claim, song, url, kbps, cancellable, &local))
+  if (make (claim, song, url, as, cancellable, &local))
     return TRUE;
   encore_claim_fail (claim, local->code, local->message);
   g_propagate_error (error, g_steal_pointer (&local));
@@ -164,13 +170,13 @@ make_unless_there (EncoreCache *cache, EncoreHandle *song, const char *stem, gui
 }
 
 gboolean
-encore_rendition_make (EncoreCache *cache, const EncoreMediaId *song, guint kbps,
+encore_rendition_make (EncoreCache *cache, const EncoreMediaId *song, const EncoreRenditionSpec *as,
                        GCancellable *cancellable, GError **error)
 {
   g_autofree char *of = encore_media_id_to_stem (song);
   EncoreMediaId id;
 
-  if (!encore_media_id_rendition (song, kbps, &id)) {
+  if (!encore_media_id_rendition (song, as->kbps, &id)) {
     g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_BAD_ID, "'%s' is too long", of);
     return FALSE;
   }
@@ -178,7 +184,7 @@ encore_rendition_make (EncoreCache *cache, const EncoreMediaId *song, guint kbps
   if (encore_cache_get_failure (cache, stem, NULL, error))
     return FALSE;
   g_autoptr (EncoreHandle) handle = encore_cache_get (cache, of, FALSE, error);
-  return handle != NULL && make_unless_there (cache, handle, stem, kbps, cancellable, error);
+  return handle != NULL && make_unless_there (cache, handle, stem, as, cancellable, error);
 }
 
 /* ---- all of them */
@@ -193,11 +199,11 @@ run (gpointer data, gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   if (!g_cancellable_set_error_if_cancelled (self->closing, &error) &&
-      encore_rendition_make (self->cache, &job->song, job->kbps, self->closing, &error))
-    g_info ("fetch: rendition of %s at %u kbit/s in %dms", text, job->kbps,
+      encore_rendition_make (self->cache, &job->song, &job->as, self->closing, &error))
+    g_info ("fetch: rendition of %s at %u kbit/s in %dms", text, job->as.kbps,
             (int) ((g_get_monotonic_time () - began_us) / 1000));
   else
-    g_info ("fetch: no rendition of %s at %u kbit/s: %s", text, job->kbps, error->message);
+    g_info ("fetch: no rendition of %s at %u kbit/s: %s", text, job->as.kbps, error->message);
   g_mutex_lock (&self->mutex);
   g_hash_table_remove (self->jobs, job->key);
   g_mutex_unlock (&self->mutex);
@@ -214,7 +220,7 @@ encore_renditions_ask (EncoreRenditions *self, const EncoreMediaId *song, guint 
   g_mutex_lock (&self->mutex);
   if (!g_hash_table_contains (self->jobs, key)) {
     Job *job = g_new (Job, 1);
-    *job = (Job){*song, kbps, g_steal_pointer (&key)};
+    *job = (Job){*song, {kbps, self->true_peak_dbtp}, g_steal_pointer (&key)};
     g_hash_table_add (self->jobs, job->key);
     g_thread_pool_push (self->pool, job, NULL);
   }
@@ -231,11 +237,12 @@ encore_renditions_count (EncoreRenditions *self)
 }
 
 EncoreRenditions *
-encore_renditions_new (EncoreCache *cache, GCancellable *closing)
+encore_renditions_new (EncoreCache *cache, double true_peak_dbtp, GCancellable *closing)
 {
   EncoreRenditions *self = g_new0 (EncoreRenditions, 1);
 
   self->cache = cache;
+  self->true_peak_dbtp = true_peak_dbtp;
   self->closing = closing;
   g_mutex_init (&self->mutex);
   self->jobs = g_hash_table_new (g_str_hash, g_str_equal);
