@@ -47,6 +47,26 @@ test_dip (void)
   }
 }
 
+/* Music that is out cannot be turned down any more: what follows begins as it ended. */
+static void
+test_dips_stay (void)
+{
+  EncoreDips dips = {0};
+  float in[3 * BLOCK], out[3 * BLOCK];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (in); i++)
+    in[i] = 1;
+  encore_dips_add (&dips, 12, 2);
+  encore_dips_apply (&dips, 10, 1, in, out);
+  const float last = out[BLOCK - 1];
+  dips.n_fixed = 12; /* the border behind block 10 is the last of them */
+  encore_dips_add (&dips, 11, 9);
+  encore_dips_add (&dips, 12, 9);
+  encore_dips_apply (&dips, 11, 2, in, out);
+  g_assert_cmpfloat (fabsf (out[0] - last), <, 0.01);
+  g_assert_cmpfloat_with_epsilon (out[2 * BLOCK - 1], pow (10, -9 / 20.0), 0.01);
+}
+
 static void
 test_dips_are_forgotten (void)
 {
@@ -231,6 +251,64 @@ test_ceiling (void)
   g_assert_cmpfloat (plain_dbtp, >, -1.5);
 }
 
+#define SHORT_FRAMES 16
+#define DELAY 312 /* of the coder, frames */
+
+/* What of BLOCK of HEARD is not the music at another gain, as a share of it. */
+static double
+get_error (const float *music, const float *heard)
+{
+  double mm = 0, mh = 0, hh = 0;
+
+  for (gsize i = 0; i < BLOCK; i++) {
+    mm += music[i] * music[i];
+    mh += music[i] * heard[i];
+    hh += heard[i] * heard[i];
+  }
+  return hh > 0 ? 1 - mh * mh / (mm * hh) : 0;
+}
+
+/* Bursts of a tone, at all places of a packet: after the coders went back they go on as if they had
+ * not gone ahead, so what is told is what is heard, and there is no seam in it. */
+static void
+test_goes_back (void)
+{
+  double worst = 0;
+  guint n_near = 0;
+
+  for (guint song = 0; song < 48; song++) {
+    g_autofree float *music = g_new0 (float, SHORT_FRAMES *FRAME);
+    const int at = 6 * ENCORE_PACKET_SAMPLES + song * 83;
+    OpusEncoder *encoder = encoder_new ();
+    Listener *listener = listener_new ();
+    EncoreCeiling *ceiling = encore_ceiling_new (encoder, -1.5, on_packet, listener, NULL);
+
+    for (int i = 0; i < SHORT_FRAMES * ENCORE_PACKET_SAMPLES; i++) {
+      const double burst = i < at ? 0 : exp (-(i - at) / 300.0) * (1 - exp (-(i - at) / 20.0));
+      for (int channel = 0; channel < 2; channel++)
+        music[2 * i + channel] = 0.2 * sin (i * (0.03 + 0.004 * channel)) +
+                                 0.9 * burst * sin (i * (0.11 + 0.003 * song));
+    }
+    for (guint i = 0; i < SHORT_FRAMES; i++)
+      g_assert_true (encore_ceiling_frame (ceiling, music + i * FRAME, NULL));
+    g_assert_true (encore_ceiling_end (ceiling, NULL));
+    for (int from = 4 * FRAME; from + 2 * (DELAY + ENCORE_DIPS_BLOCK) <= SHORT_FRAMES * FRAME;
+         from += BLOCK)
+      worst = MAX (worst, get_error (music + from, listener->heard + from + 2 * DELAY));
+    const double told_dbtp = encore_ceiling_get_peak_dbtp (ceiling);
+    const double heard_dbtp = listener_free (listener);
+    n_near += isfinite (told_dbtp);
+    if (isfinite (told_dbtp))
+      g_assert_cmpfloat_with_epsilon (told_dbtp, heard_dbtp, 1e-4);
+    g_assert_cmpfloat (heard_dbtp, <=, -1.5);
+    encore_ceiling_free (ceiling);
+    opus_encoder_destroy (encoder);
+  }
+  g_test_message ("worst block: %.3f is no music; %u songs came near", worst, n_near);
+  g_assert_cmpuint (n_near, >, 20);
+  g_assert_cmpfloat (worst, <, 0.2);
+}
+
 static void
 test_ends (void)
 {
@@ -256,10 +334,12 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/dips/one", test_dip);
+  g_test_add_func ("/dips/stay-where-music-is-out", test_dips_stay);
   g_test_add_func ("/dips/are-forgotten", test_dips_are_forgotten);
   g_test_add_func ("/peak/as-all-of-it", test_peak);
   g_test_add_func ("/peak/between-samples", test_peak_between_samples);
   g_test_add_func ("/ceiling/no-packet-above-it", test_ceiling);
+  g_test_add_func ("/ceiling/goes-back", test_goes_back);
   g_test_add_func ("/ceiling/ends", test_ends);
   return g_test_run ();
 }

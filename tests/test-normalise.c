@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/encore-ogg.h"
+#include "fetch/encore-decode.h"
 #include "fetch/encore-missing.h"
 #include "fetch/encore-pcm.h"
 #include "sound-fixture.h"
@@ -17,7 +18,7 @@
 
 static char *dir;
 
-static const EncoreNormaliseOptions OPTIONS = {-16, -1.5, 128000, 0};
+static const EncoreNormaliseOptions OPTIONS = {-16, -1.5, 128000, 0, 0};
 static const char *const COMMENTS[] = {"ENCORE_ID=dQw4w9WgXcQ", "TITLE=Test", NULL};
 
 static char *
@@ -209,6 +210,45 @@ test_deadline (void)
   g_assert_false (g_file_test (opus, G_FILE_TEST_EXISTS));
 }
 
+typedef struct {
+  gint64 frames, last; /* that came, and of what is the last call */
+  gboolean refuse;
+} Slow;
+
+static gboolean
+take_slowly (const float *samples, gsize frames, gpointer data, GError **error)
+{
+  Slow *self = data;
+
+  self->frames += frames;
+  if (self->frames < self->last)
+    return TRUE;
+  g_usleep (G_USEC_PER_SEC * 3 / 2); /* a slow disk; nobody is idle for it */
+  if (self->refuse)
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE, "the disk is full");
+  return !self->refuse;
+}
+
+/* Who takes what is decoded may take his time, also when all else has come to its end, and what he
+ * says counts. */
+static void
+test_slow (void)
+{
+  g_autofree char *source = make_source ("slow.flac", "sine=d=2:r=44100", "-c:a flac");
+  g_autoptr (GError) error = NULL, refused = NULL;
+  gint64 frames = 0;
+  Slow slow = {0};
+
+  /* the last of it comes out of the resampler, when those before it have stopped */
+  g_assert_true (encore_decode_check (source, NULL, &slow.last, NULL));
+  encore_decode (source, NULL, take_slowly, &slow, &frames, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (frames, ==, slow.last);
+  slow = (Slow){0, slow.last, TRUE};
+  g_assert_false (encore_decode (source, NULL, take_slowly, &slow, &frames, &refused));
+  g_assert_error (refused, ENCORE_ERROR, ENCORE_ERROR_NO_SPACE);
+}
+
 static gboolean
 append (const float *samples, gsize frames, gpointer data, GError **error)
 {
@@ -226,7 +266,7 @@ test_pcm (void)
   g_autoptr (GCancellable) cancelled = g_cancellable_new ();
   g_autoptr (GError) error = NULL, stopped = NULL;
   gint64 frames = 0;
-  EncorePcm *pcm = encore_pcm_new (dir), *nowhere = encore_pcm_new ("/proc/self");
+  EncorePcm *pcm = encore_pcm_new (dir, 0), *nowhere = encore_pcm_new ("/proc/self", 0);
 
   for (gsize i = 0; i < 2 * N; i++)
     samples[i] = g_test_rand_double_range (-2, 2);
@@ -300,6 +340,7 @@ main (int argc, char **argv)
   g_test_add_func ("/normalise/deadline", test_deadline);
   g_test_add_func ("/normalise/cancel", test_cancel);
   g_test_add_func ("/normalise/decoded-once", test_pcm);
+  g_test_add_func ("/normalise/taken-slowly", test_slow);
   const int status = g_test_run ();
   fixture_remove (dir);
   return status;

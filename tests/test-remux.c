@@ -20,7 +20,7 @@
   ":s=48000:d=20.0137\""
 #define OPUS "-c:a libopus -b:a 128k"
 
-static const EncoreNormaliseOptions OPTIONS = {-16, -1.5, 128000, 0};
+static const EncoreNormaliseOptions OPTIONS = {-16, -1.5, 128000, 0, 0};
 static const char *const COMMENTS[] = {"ENCORE_ID=dQw4w9WgXcQ", "TITLE=Test", NULL};
 static char *dir;
 
@@ -201,7 +201,7 @@ patch (const char *source, const char *what, gsize behind, const char *to, gsize
 static void
 test_unfit (void)
 {
-  const EncoreNormaliseOptions narrow = {-16, -1.5, 64000, 0};
+  const EncoreNormaliseOptions narrow = {-16, -1.5, 64000, 0, 0};
   g_autofree char *mono = make ("mono.webm", -16, "-ac 1 " OPUS);
   g_autofree char *surround =
       make ("surround.webm", -16, "-ac 6 -c:a libopus -b:a 256k -mapping_family 1");

@@ -82,8 +82,8 @@ static const EncoreOption OPTIONS[] = {
     {"loudness", ENCORE_OPTION_DECIMAL, AT (loudness_lufs), "-16", -40, -5, NULL,
      "Integrated loudness of every song, in LUFS (EBU R128)"},
     {"true_peak", ENCORE_OPTION_DECIMAL, AT (true_peak_dbtp), "-1.5", -20, 0, NULL,
-     "No peak is above this, in dBTP: up to 6 dB of it are turned down for a moment; quiet songs "
-     "with higher peaks stay quieter"},
+     "No peak of what is encoded is above this, in dBTP: up to 6 dB of it are turned down for a "
+     "moment; quiet songs with higher peaks stay quieter"},
     {"bitrate", ENCORE_OPTION_INT, AT (bitrate_bps), "128000", 16000, 192000, NULL,
      "Of the Opus files in the cache, in bit/s"},
     {"queue_max", ENCORE_OPTION_INT, AT (queue_max), "500", 1, 10000, NULL,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Three frames are on their way: the newest is only looked at, for a dip begins before its peak;
- * the one before it is encoded; the packet of the one before that waits, for the peaks of that one
- * come out of the coder with the next packet. */
+ * Some frames are on their way.  The newest is only looked at, for a dip begins before its peak;
+ * the one before it is encoded; the packets of those before that wait, for what comes out with a
+ * packet is partly the music of the frame before it, and a frame that is turned down is another
+ * packet. */
 #include "config.h"
 #include "fetch/encore-ceiling.h"
 
@@ -21,8 +22,9 @@
 #define BLOCKS (ENCORE_PACKET_SAMPLES / ENCORE_DIPS_BLOCK)
 #define PACKET_MAX 4000 /* bytes; libopus' own recommendation */
 #define HEADROOM_DB 0.2 /* by which the coder usually raises peaks */
-#define METERS_DB 0.25  /* by which other meters, which interpolate in other ways, find more */
-#define TRIES 8
+#define METERS_DB 0.5   /* by which the library may find less than there is between samples */
+#define WAITING 2
+#define TRIES 16
 #define STEP_DB 0.1 /* what a coder does to a peak changes with every gain: growing steps */
 
 G_STATIC_ASSERT (ENCORE_PACKET_SAMPLES % ENCORE_DIPS_BLOCK == 0);
@@ -53,9 +55,10 @@ struct EncoreCeiling {
   gint64 delay;   /* of the coder, frames */
   EncorePeak *meter;
   EncoreDips dips;
-  Span next;       /* frame number N_FRAMES - 1 */
-  gint64 n_frames; /* that came */
-  Step *last, *now;
+  EncoreDips before;        /* as they were before the packet that is looked at */
+  Span next;                /* frame number N_FRAMES - 1 */
+  gint64 n_frames;          /* that came */
+  Step *steps[WAITING + 1]; /* the oldest first */
   Span heard;
   double peak;
 };
@@ -110,8 +113,8 @@ encore_ceiling_new (OpusEncoder *encoder, double ceiling_dbtp, EncoreOpusPacketF
   /* asked once: libopus looks at the processor each time, which on a virtual one takes long */
   self->encoder_bytes = opus_encoder_get_size (CHANNELS);
   self->decoder_bytes = opus_decoder_get_size (CHANNELS);
-  self->last = step_new (self);
-  self->now = step_new (self);
+  for (guint i = 0; i <= WAITING; i++)
+    self->steps[i] = step_new (self);
   return self;
 }
 
@@ -120,8 +123,8 @@ encore_ceiling_free (EncoreCeiling *self)
 {
   opus_decoder_destroy (self->decoder);
   encore_peak_free (self->meter);
-  step_free (self->last);
-  step_free (self->now);
+  for (guint i = 0; i <= WAITING; i++)
+    step_free (self->steps[i]);
   g_free (self);
 }
 
@@ -159,7 +162,7 @@ turn_down (EncoreCeiling *self, gint64 number, guint i, double by_db)
   const gint64 first = MAX (at, 0) / ENCORE_DIPS_BLOCK;
 
   for (gint64 block = first; block <= first + 1; block++)
-    encore_dips_add (&self->dips, block, encore_dips_get_db (&self->dips, block) + by_db);
+    encore_dips_add (&self->dips, block, encore_dips_get_db (&self->before, block) + by_db);
 }
 
 /* STEP's packet, from the coders as they are.  Where it is too high it is turned down, by STEP_DB
@@ -171,6 +174,7 @@ encode (EncoreCeiling *self, Step *step, guint try, gboolean *high, GError **err
 
   save (self, step);
   step->peak = 0;
+  self->before = self->dips;
   encore_dips_apply (&self->dips, step->number * BLOCKS, BLOCKS, step->music, frame);
   step->len =
       opus_encode_float (self->encoder, frame, ENCORE_PACKET_SAMPLES, step->packet, PACKET_MAX);
@@ -200,26 +204,41 @@ hand_on (EncoreCeiling *self, Step *step, GError **error)
   return step->number < 0 || self->func (step->packet, step->len, self->data, error);
 }
 
-/* SELF->NOW, and SELF->LAST once more as often as need be. */
+/* The newest step, and those that wait once more as often as need be. */
 static gboolean
-encode_now (EncoreCeiling *self, GError **error)
+encode_newest (EncoreCeiling *self, GError **error)
 {
-  gboolean high = FALSE;
+  guint from = WAITING;
 
-  if (!encode (self, self->now, 0, &high, error))
-    return FALSE;
-  for (guint try = 1; high; try++) {
-    high = FALSE;
-    go_back (self, self->last->number < 0 ? self->now : self->last);
-    if ((self->last->number >= 0 && !encode (self, self->last, try, &high, error)) ||
-        !encode (self, self->now, try, &high, error))
-      return FALSE;
+  for (guint try = 0; from <= WAITING; try++) {
+    guint high = WAITING + 1; /* the first that is */
+    if (try > 0)
+      go_back (self, self->steps[from]);
+    for (guint i = from; i <= WAITING; i++) {
+      gboolean is_high = FALSE;
+      if (!encode (self, self->steps[i], try, &is_high, error))
+        return FALSE;
+      high = is_high ? MIN (high, i) : high;
+    }
+    /* its music begins in the frame before it */
+    from = high > WAITING || high == 0 || self->steps[high - 1]->number < 0 ? high : high - 1;
   }
-  if (!hand_on (self, self->last, error))
+  return TRUE;
+}
+
+/* The oldest is done with, and free for the next frame. */
+static gboolean
+hand_on_oldest (EncoreCeiling *self, GError **error)
+{
+  Step *const oldest = self->steps[0];
+
+  if (!hand_on (self, oldest, error))
     return FALSE;
-  Step *const sent = self->last;
-  self->last = self->now;
-  self->now = sent;
+  /* what comes out from now on follows on what is out */
+  if (oldest->number >= 0)
+    self->dips.n_fixed = (oldest->number + 1) * BLOCKS + 1;
+  memmove (self->steps, self->steps + 1, WAITING * sizeof *self->steps);
+  self->steps[WAITING] = oldest;
   return TRUE;
 }
 
@@ -242,8 +261,10 @@ look_at (EncoreCeiling *self)
 static void
 take_next (EncoreCeiling *self)
 {
-  self->now->number = self->n_frames - 1;
-  memcpy (self->now->music, self->next.samples, sizeof self->next.samples);
+  Step *const newest = self->steps[WAITING];
+
+  newest->number = self->n_frames - 1;
+  memcpy (newest->music, self->next.samples, sizeof self->next.samples);
 }
 
 gboolean
@@ -258,7 +279,7 @@ encore_ceiling_frame (EncoreCeiling *self, const float *frame, GError **error)
   memcpy (self->next.samples, frame, sizeof self->next.samples);
   self->n_frames++;
   look_at (self);
-  return first || encode_now (self, error);
+  return first || (encode_newest (self, error) && hand_on_oldest (self, error));
 }
 
 gboolean
@@ -267,7 +288,10 @@ encore_ceiling_end (EncoreCeiling *self, GError **error)
   if (self->n_frames == 0)
     return TRUE;
   take_next (self);
-  return encode_now (self, error) && hand_on (self, self->last, error);
+  gboolean ok = encode_newest (self, error);
+  for (guint i = 0; ok && i <= WAITING; i++)
+    ok = hand_on (self, self->steps[i], error);
+  return ok;
 }
 
 double

@@ -16,7 +16,7 @@ typedef gboolean (*EncoreOpusPacketFunc) (const guint8 *packet, int len, gpointe
                                           GError **error);
 
 /* encore_ceiling_new: ENCODER (48 kHz, stereo, frames of 20 ms; kept, not freed) is used by nobody
- * else.  FUNC is called for each packet, two frames late.  Returns: (transfer full) (nullable):
+ * else.  FUNC is called for each packet, a few frames late.  Returns: (transfer full) (nullable):
  * FAILED.  Threads: one at a time. */
 EncoreCeiling *encore_ceiling_new (OpusEncoder *encoder, double ceiling_dbtp,
                                    EncoreOpusPacketFunc func, gpointer data, GError **error);

@@ -33,9 +33,12 @@ slope (double x)
 void
 encore_dips_add (EncoreDips *self, gint64 block, double depth_db)
 {
-  const gint64 first = MAX (block - ENCORE_DIPS_DOWN, 0), last = block + 1 + ENCORE_DIPS_UP;
+  const gint64 first = MAX (block - ENCORE_DIPS_DOWN, self->n_fixed),
+               last = block + 1 + ENCORE_DIPS_UP;
 
   reach (self, last);
+  if (!isfinite (depth_db)) /* samples that are no numbers: they are not for us to mend */
+    return;
   for (gint64 border = first; border <= last; border++) {
     const double share = border < block       ? slope ((double) (block - border) / ENCORE_DIPS_DOWN)
                          : border > block + 1 ? slope ((border - block - 1.0) / ENCORE_DIPS_UP)

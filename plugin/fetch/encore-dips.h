@@ -13,10 +13,11 @@ G_BEGIN_DECLS
 #define ENCORE_DIPS_UP 16     /* blocks behind it */
 #define ENCORE_DIPS_RING 64   /* borders that are remembered */
 
-/* All zero: nothing is turned down.  What lies more than ENCORE_DIPS_RING - ENCORE_DIPS_UP blocks
- * behind the newest peak or block is forgotten. */
+/* All zero: nothing is turned down.  What lies more than ENCORE_DIPS_RING - ENCORE_DIPS_UP - 2
+ * blocks behind the newest peak or block is forgotten. */
 typedef struct {
-  gint64 end; /* border behind the last that is remembered */
+  gint64 end;     /* border behind the last that is remembered */
+  gint64 n_fixed; /* borders that stay as they are: the music before them is gone */
   float depth_db[ENCORE_DIPS_RING];
 } EncoreDips;
 

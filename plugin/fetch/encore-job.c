@@ -249,7 +249,8 @@ normalise (const EncoreJob *job, const EncoreDownload *answer, const char *dir, 
            gint64 container_ms, EncoreNormalised *out, GError **error)
 {
   const EncoreNormaliseOptions options = {job->config->loudness_lufs, job->config->true_peak_dbtp,
-                                          job->config->bitrate_bps, job->deadline_us};
+                                          job->config->bitrate_bps, job->deadline_us,
+                                          job->config->min_free_bytes};
   g_autofree char *source = g_build_filename (dir, answer->file, NULL);
   g_autofree char *opus = g_build_filename (dir, OPUS_NAME, NULL);
   g_autofree char *id_tag = g_strconcat ("ENCORE_ID=", stem, NULL);

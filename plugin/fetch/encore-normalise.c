@@ -128,8 +128,8 @@ add_decibels (GPtrArray *comments, const char *key, double value)
   g_ptr_array_add (comments, g_strconcat (key, "=", number, NULL));
 }
 
-/* The caller's comments and what we measured; R128_TRACK_GAIN is Q7.8 dB to -23 LUFS of what is in
- * the file now (RFC 7845 section 5.2.1). */
+/* The caller's comments and what we measured; R128_TRACK_GAIN is Q7.8 dB to -23 LUFS of the song
+ * with its gain (RFC 7845 section 5.2.1), before peaks are turned down. */
 static char **
 all_comments (const char *const *comments, const EncoreNormalised *m)
 {
@@ -235,7 +235,7 @@ normalise (const char *source_path, const char *opus_path, const char *const *co
                .comments = comments,
                .options = options,
                .cancellable = cancellable,
-               .pcm = encore_pcm_new (dir)};
+               .pcm = encore_pcm_new (dir, options->min_free_bytes)};
 
   memset (out, 0, sizeof *out);
   gboolean ok = measure (&work, out, error);

@@ -14,7 +14,8 @@ typedef struct {
   double loudness_lufs;  /* target, e.g. -16 */
   double true_peak_dbtp; /* ceiling, e.g. -1.5 */
   int bitrate_bps;
-  gint64 deadline_us; /* of g_get_monotonic_time(), 0: none */
+  gint64 deadline_us;    /* of g_get_monotonic_time(), 0: none */
+  gint64 min_free_bytes; /* of the disk: what it works with does not go below it */
 } EncoreNormaliseOptions;
 
 typedef struct {

@@ -11,22 +11,37 @@
 
 #define FRAME_BYTES (ENCORE_DECODE_CHANNELS * sizeof (float))
 #define BLOCK_FRAMES 8192
+#define LOOK_BYTES (4 << 20) /* as often as that it looks what is free now */
 
 struct EncorePcm {
   int fd; /* -1: nothing is kept */
-  gint64 bytes, max_bytes;
+  gint64 bytes, min_free_bytes;
+  gint64 look_at_bytes; /* when there are that many */
 };
 
 EncorePcm *
-encore_pcm_new (const char *dir)
+encore_pcm_new (const char *dir, gint64 min_free_bytes)
 {
   EncorePcm *self = g_new0 (EncorePcm, 1);
-  struct statvfs disk;
 
   self->fd = open (dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (self->fd >= 0 && fstatvfs (self->fd, &disk) == 0)
-    self->max_bytes = MIN ((gint64) disk.f_bavail * disk.f_frsize / 4, ENCORE_PCM_MAX_BYTES);
+  self->min_free_bytes = min_free_bytes;
   return self;
+}
+
+/* For LOOK_BYTES more: of what is free with them a quarter. */
+static gboolean
+has_room (EncorePcm *self)
+{
+  struct statvfs disk;
+
+  if (self->bytes < self->look_at_bytes)
+    return TRUE;
+  self->look_at_bytes = self->bytes + LOOK_BYTES;
+  if (fstatvfs (self->fd, &disk) != 0)
+    return FALSE;
+  const gint64 free_bytes = (gint64) disk.f_bavail * disk.f_frsize - self->min_free_bytes;
+  return self->look_at_bytes <= MIN ((free_bytes + self->bytes) / 4, ENCORE_PCM_MAX_BYTES);
 }
 
 static void
@@ -66,9 +81,9 @@ encore_pcm_add (EncorePcm *self, const float *samples, gsize n)
 
   if (self->fd < 0)
     return;
-  self->bytes += len;
-  if (self->bytes > self->max_bytes || !write_all (self->fd, (const guint8 *) samples, len))
+  if (!has_room (self) || !write_all (self->fd, (const guint8 *) samples, len))
     drop (self);
+  self->bytes += len;
 }
 
 gboolean

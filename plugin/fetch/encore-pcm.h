@@ -12,9 +12,10 @@ G_BEGIN_DECLS
 
 typedef struct EncorePcm EncorePcm;
 
-/* encore_pcm_new: on the disk of DIR, of which it takes a quarter of what is free at most.
- * Returns: (transfer full): free with encore_pcm_free().  Threads: one at a time. */
-EncorePcm *encore_pcm_new (const char *dir);
+/* encore_pcm_new: on the disk of DIR, of which it takes a quarter at most of what is free beyond
+ * MIN_FREE_BYTES, for songs must not go for it.  Returns: (transfer full): free with
+ * encore_pcm_free().  Threads: one at a time. */
+EncorePcm *encore_pcm_new (const char *dir, gint64 min_free_bytes);
 void encore_pcm_free (EncorePcm *self);
 
 /* encore_pcm_add: N interleaved frames more; when there is no room nothing is kept. */

@@ -3,6 +3,7 @@
 #include "fetch/encore-peak.h"
 
 #include <ebur128.h>
+#include <float.h>
 #include <math.h>
 
 #include "base/encore-ogg.h"
@@ -42,7 +43,8 @@ encore_peak_above (EncorePeak *self, const float *samples, gsize n, double least
   double peak = 0;
 
   for (const float *at = before; at < samples + n * CHANNELS; at++)
-    largest = MAX (largest, fabsf (*at));
+    if (!(fabsf (*at) <= largest)) /* what is no number is large, too */
+      largest = isfinite (*at) ? fabsf (*at) : FLT_MAX;
   if (largest * BETWEEN_MAX <= least)
     return 0;
   ebur128_add_frames_float (self->meter, before, ENCORE_PEAK_CONTEXT);

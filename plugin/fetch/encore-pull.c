@@ -27,6 +27,7 @@ typedef struct {
   gint n_pads;           /* atomic: pads with sound that came */
   char *missing;         /* (nullable) decoder that is not installed */
   gint n_samples;        /* atomic */
+  gint busy;             /* atomic: the caller's function has one of them */
   GMutex mutex;
   GCond cond;
   gboolean ended;  /* under the mutex */
@@ -86,7 +87,10 @@ on_new_sample (GstAppSink *sink, gpointer data)
   if (sample == NULL) /* the pipeline is being stopped */
     return GST_FLOW_FLUSHING;
   g_atomic_int_inc (&self->n_samples);
-  if (self->spec->sample (sample, self->spec->data, &error))
+  g_atomic_int_set (&self->busy, TRUE);
+  const gboolean ok = self->spec->sample (sample, self->spec->data, &error);
+  g_atomic_int_set (&self->busy, FALSE);
+  if (ok)
     return GST_FLOW_OK;
   g_mutex_lock (&self->mutex);
   self->refused = g_steal_pointer (&error);
@@ -275,24 +279,32 @@ check_life (Pull *self, gint64 silent_us, guint *idle_ticks, GError **error)
   return FALSE;
 }
 
-/* Until the end, or for TICK_US.  *ENDED (out): nothing more comes. */
+/* What the caller's function said.  It stands behind what GStreamer makes of it. */
 static gboolean
-wait_for_end (Pull *self, gboolean *ended, GError **error)
+check_refused (Pull *self, GError **error)
+{
+  g_mutex_lock (&self->mutex);
+  GError *refused = g_steal_pointer (&self->refused);
+  g_mutex_unlock (&self->mutex);
+  if (refused == NULL)
+    return TRUE;
+  g_clear_error (error);
+  g_propagate_error (error, refused);
+  return FALSE;
+}
+
+/* Until the end, or for TICK_US.  *ENDED (out): nothing more comes. */
+static void
+wait_for_end (Pull *self, gboolean *ended)
 {
   const gint64 tick_us = g_get_monotonic_time () + TICK_US;
-  g_autoptr (GError) refused = NULL;
 
   g_mutex_lock (&self->mutex);
   while (!self->ended && self->refused == NULL &&
          g_cond_wait_until (&self->cond, &self->mutex, tick_us))
     ;
   *ended = self->ended;
-  refused = g_steal_pointer (&self->refused);
   g_mutex_unlock (&self->mutex);
-  if (refused == NULL)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&refused));
-  return FALSE;
 }
 
 static gboolean
@@ -304,19 +316,22 @@ run (Pull *self, GCancellable *cancellable, GError **error)
 
   for (;;) {
     gboolean ended;
-    if (!wait_for_end (self, &ended, error))
+    wait_for_end (self, &ended);
+    if (!check_refused (self, error))
       return FALSE;
     if (g_cancellable_is_cancelled (cancellable)) {
       g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_CANCELLED, "decoding was cancelled");
       return FALSE;
     }
     /* the end first: an error is on the bus before the end of the stream that it causes */
-    if (!check_bus (self, error))
+    if (!check_bus (self, error)) {
+      check_refused (self, error);
       return FALSE;
+    }
     if (ended)
       return self->growing == NULL || encore_reader_check (self->growing, G_MAXINT64, error);
     const gint n_samples = g_atomic_int_get (&self->n_samples);
-    if (n_samples != n_seen) {
+    if (n_samples != n_seen || g_atomic_int_get (&self->busy)) {
       n_seen = n_samples;
       alive_us = g_get_monotonic_time ();
       idle_ticks = 0;

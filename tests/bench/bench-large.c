@@ -296,7 +296,7 @@ run_publish (Bench *self, BenchRow **rows, GError **error)
 {
   g_autoptr (EncoreCache) cache = fixture_open (self->cache_dir, 0);
   g_autofree char *source = make_source (self, error);
-  const EncoreNormaliseOptions options = {-16, -1.5, 128000, 0};
+  const EncoreNormaliseOptions options = {-16, -1.5, 128000, 0, 0};
 
   for (guint i = 0; source != NULL && i < self->rounds * PUBLISHES; i++) {
     g_autofree char *id = g_strdup_printf ("publish%03uA", i);
