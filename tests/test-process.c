@@ -471,6 +471,16 @@ test_code_of_others (Rig *rig, gconstpointer data)
     g_assert_false (is_there (rig, marks[i]));
 }
 
+/* Who inherits the pipes of a program that has ended is not waited for. */
+static void
+test_heir (Rig *rig, gconstpointer data)
+{
+  g_assert_true (run (rig, "sh -c 'sleep 1000; true' \"$1\" & echo 'cannot begin' >&2; exit 1"));
+  g_assert_cmpstr (rig->err_text, ==, "cannot begin\n");
+  g_assert_cmpint (rig->elapsed_ms, <, 10000);
+  g_assert_cmpuint (count_marked (rig->marker), ==, 0);
+}
+
 static void
 test_cookies (Rig *rig, gconstpointer data)
 {
@@ -644,6 +654,7 @@ main (int argc, char **argv)
   ADD ("/process/reaped-by-the-host", test_reaped);
   ADD ("/process/signals-are-as-usual", test_signals);
   ADD ("/process/closed-pipes", test_sigpipe);
+  ADD ("/process/heirs-are-not-waited-for", test_heir);
   ADD ("/process/descriptors-are-closed", test_descriptors);
   ADD ("/process/environment-and-arguments", test_environment);
   ADD ("/process/code-of-others-is-not-loaded", test_code_of_others);

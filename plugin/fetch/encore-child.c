@@ -21,6 +21,7 @@
 #define TICK_MS 100
 #define LOOK_US (G_USEC_PER_SEC / 2)
 #define TERM_PATIENCE_US (2 * G_USEC_PER_SEC)
+#define HEIRS_US G_USEC_PER_SEC
 
 typedef struct {
   pid_t pid;      /* and process group */
@@ -36,6 +37,7 @@ typedef struct {
   gint64 output_bytes;
   gboolean is_vain;
   gint64 looked_us; /* at the files */
+  gint64 ended_us;  /* when PID was seen to have ended; 0: it has not */
 } Child;
 
 /* What the host ignores or blocks would stay so: SIGTERM must reach the child, SIGCHLD tell it. */
@@ -300,6 +302,21 @@ check_patience (Child *self, const EncoreChildSpec *spec, GCancellable *cancella
   return FALSE;
 }
 
+/* The one that was started has ended, and those that still hold its pipes have had the time to end,
+ * too: bubblewrap leaves a process behind that waits for ever when it fails.  It is not reaped yet:
+ * until then its number, and that of its group, is nobody else's. */
+static gboolean
+is_left_behind (Child *self)
+{
+  siginfo_t info = {.si_pid = 0};
+
+  if (waitid (P_PID, self->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+    return FALSE;
+  if (self->ended_us == 0)
+    self->ended_us = g_get_monotonic_time ();
+  return g_get_monotonic_time () - self->ended_us > HEIRS_US;
+}
+
 /* TRUE when the child is gone, by whomever it was reaped. */
 static gboolean
 is_gone (pid_t child)
@@ -355,7 +372,7 @@ encore_child_run (const EncoreChildSpec *spec, GCancellable *cancellable, Encore
     return FALSE;
   self.line = g_string_new (NULL);
   self.errors = g_string_new (NULL);
-  while (ok && read_pipes (&self))
+  while (ok && read_pipes (&self) && !is_left_behind (&self))
     ok = check_patience (&self, spec, cancellable, error);
   end_group (&self, !ok);
   if (self.life >= 0)
