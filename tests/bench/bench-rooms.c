@@ -199,7 +199,7 @@ try_rooms (Bench *self, gboolean ours, guint n, gboolean *carried, GError **erro
       return FALSE;
     if (!play (self, host, ours, 0, n, &stuck)) {
       g_printerr ("bench: %s, %u rooms: %s\n", ours ? "Encore" : "peer", n, stuck->message);
-      continue;
+      return TRUE;
     }
     bench_sleep (MIN (1.5, self->window_s));
     if (!measure (self, host, n, ours, &window, error))
