@@ -37,7 +37,7 @@ typedef struct {
   gint64 output_bytes;
   gboolean is_vain;
   gint64 looked_us; /* at the files */
-  gint64 ended_us;  /* when PID was seen to have ended; 0: it has not */
+  gint64 ended_us;  /* since when PID has ended and nothing came; 0: neither */
 } Child;
 
 /* What the host ignores or blocks would stay so: SIGTERM must reach the child, SIGCHLD tell it. */
@@ -230,6 +230,7 @@ read_pipes (Child *self)
     if (*fd < 0 || fds[i].revents == 0)
       continue;
     const gssize n = read (*fd, buf, sizeof buf);
+    self->ended_us = 0; /* somebody still has something to say */
     self->output_bytes += i == 0 && self->bytes != NULL ? 0 : MAX (n, 0);
     if (n > 0 && i == 0 && self->bytes != NULL) {
       take_bytes (self, (const guint8 *) buf, n);
