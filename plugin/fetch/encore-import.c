@@ -336,7 +336,8 @@ normalise (Import *self, const File *file, int fd, const char *opus, const char 
            EncoreNormalised *out, GError **error)
 {
   const EncoreNormaliseOptions options = {self->config->loudness_lufs, self->config->true_peak_dbtp,
-                                          self->config->bitrate_bps, 0, self->config->min_free_bytes};
+                                          self->config->bitrate_bps, 0,
+                                          self->config->min_free_bytes};
   const char *artist = file->probe.artist != NULL ? file->probe.artist : "";
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
   g_autofree char *id_tag = g_strconcat ("ENCORE_ID=", file->stem, NULL);

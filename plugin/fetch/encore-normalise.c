@@ -38,8 +38,7 @@ typedef struct {
 
 #define CHANNELS ENCORE_DECODE_CHANNELS
 #define CONTEXT (ENCORE_PEAK_CONTEXT * CHANNELS)
-#define CHUNK \
-  240 /* frames in which peaks are looked for: where they are low nothing is to be done */
+#define CHUNK 240 /* frames: where they are all low no peak is looked for */
 
 typedef struct {
   ebur128_state *loudness;
