@@ -2,15 +2,15 @@
  * Peaks: found as libebur128 finds them, turned down without a step, and below the ceiling in the
  * packets as a decoder and a meter of the test's own hear them. */
 #include "config.h"
-#include "fetch/encore-ceiling.h"
+#include "sound/encore-ceiling.h"
 
 #include <ebur128.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/encore-ogg.h"
-#include "fetch/encore-dips.h"
-#include "fetch/encore-peak.h"
+#include "sound/encore-dips.h"
+#include "sound/encore-peak.h"
 
 #define RATE_HZ 48000
 #define CONTEXT (2 * ENCORE_PEAK_CONTEXT)

@@ -24,9 +24,10 @@ compile () { # FILE: into DIR/FILE.o
     $LIBRARY_CFLAGS "$src/$1" -o "$dir/$(basename "$1").o" || echo "$1" >>"$dir/uncompiled"
 }
 library=(plugin/base/*.c)
-for part in address announced child download http media partial sandbox whole worker ytdlp ytdlp-answer; do
+for part in address child download http media partial sandbox worker ytdlp ytdlp-answer; do
   library+=("plugin/fetch/encore-$part.c")
 done
+library+=(plugin/sound/encore-announced.c plugin/sound/encore-whole.c)
 fuzzers=(id line option tag)
 cd "$src" || exit 1
 objects=()

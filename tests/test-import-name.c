@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Names of files in other bots' directories, and the choice among files of one song. */
 #include "config.h"
-#include "fetch/encore-import-name.h"
+#include "import/encore-import-name.h"
 
 #include <string.h>
 

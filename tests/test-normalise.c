@@ -2,7 +2,7 @@
  * Whatever comes in becomes 48 kHz 20 ms Opus at one loudness; what is no whole song is refused.
  * The loudness is checked with a meter that is not ours: ffmpeg's ebur128. */
 #include "config.h"
-#include "fetch/encore-normalise.h"
+#include "sound/encore-normalise.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/encore-ogg.h"
-#include "fetch/encore-decode.h"
-#include "fetch/encore-missing.h"
-#include "fetch/encore-pcm.h"
+#include "sound/encore-decode.h"
+#include "sound/encore-missing.h"
+#include "sound/encore-pcm.h"
 #include "sound-fixture.h"
 #include "store-fixture.h"
 

@@ -2,14 +2,15 @@
  * Whole, truncated and damaged files of every format that bots leave: which are told apart, by what
  * the container announces, by its structure, by decoding.  And the tags that name an id. */
 #include "config.h"
-#include "fetch/encore-probe.h"
+#include "import/encore-probe.h"
+#include "sound/encore-announced.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-#include "fetch/encore-decode.h"
-#include "fetch/encore-import-name.h"
+#include "sound/encore-decode.h"
+#include "import/encore-import-name.h"
 #include "store-fixture.h"
 
 #define SECONDS 20

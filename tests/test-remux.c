@@ -2,7 +2,7 @@
  * Opus that is loud enough keeps its packets; everything else is encoded; what is broken is
  * refused. Packets and samples are compared by ffmpeg, which shares no code with us. */
 #include "config.h"
-#include "fetch/encore-normalise.h"
+#include "sound/encore-normalise.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>

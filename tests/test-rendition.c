@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fetch/encore-fetch.h"
-#include "fetch/encore-normalise.h"
+#include "sound/encore-normalise.h"
 #include "sound-fixture.h"
 #include "store-fixture.h"
 

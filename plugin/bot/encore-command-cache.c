@@ -8,7 +8,7 @@
 
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
-#include "fetch/encore-normalise.h"
+#include "sound/encore-normalise.h"
 
 #define LIST_MAX 10
 #define TOKEN_LIFE_US (60 * G_USEC_PER_SEC)

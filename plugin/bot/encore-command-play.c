@@ -5,9 +5,9 @@
 
 #include <string.h>
 
+#include "base/encore-clean.h"
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
-#include "fetch/encore-ytdlp.h"
 
 #define PAGE 10
 #define SEARCH_HITS 5
@@ -20,7 +20,7 @@ encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
   EncoreTrack *track;
   const EncoreLinkKind link = encore_link_kind (request->args);
   /* what is said again in the room has no marks that turn a line round, and is not endless */
-  g_autofree char *words = encore_ytdlp_clean (request->args, WORDS_MAX);
+  g_autofree char *words = encore_clean (request->args, WORDS_MAX);
 
   if (*words == '\0') {
     encore_command_wrong (request);
@@ -35,7 +35,7 @@ encore_command_play (EncorePlugin *plugin, const EncoreRequest *request)
     encore_answer (request, "%s", encore_text_link (link));
     return;
   } else if (*request->args == '#') {
-    g_autofree char *number = encore_ytdlp_clean (request->args, 16);
+    g_autofree char *number = encore_clean (request->args, 16);
     encore_answer (request, "There is no %s in the last list.", number);
     return;
   } else {

@@ -5,12 +5,12 @@
 
 #include <signal.h>
 
+#include "base/encore-clean.h"
 #include "bot/encore-command.h"
 #include "bot/encore-keeper.h"
 #include "bot/encore-reconfigure.h"
 #include "bot/encore-room.h"
 #include "bot/encore-text.h"
-#include "fetch/encore-ytdlp.h"
 #include "store/encore-notes.h"
 
 #define USER_NAME_MAX 64 /* characters; people choose their names themselves */
@@ -40,7 +40,7 @@ request_copy (const EncoreRequest *from)
 {
   EncoreRequest *self = g_memdup2 (from, sizeof *from);
 
-  self->user_name = encore_ytdlp_clean (from->user_name, USER_NAME_MAX);
+  self->user_name = encore_clean (from->user_name, USER_NAME_MAX);
   self->name = g_strdup (from->name);
   self->args = g_strdup (from->args);
   g_atomic_int_inc (&self->plugin->requests);

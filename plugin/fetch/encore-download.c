@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/encore-clean.h"
 #include "base/encore-weblink.h"
 #include "fetch/encore-address.h"
 #include "fetch/encore-partial.h"
@@ -146,7 +147,7 @@ make_title (const char *url)
 
   if (dot != NULL && encore_weblink_is_audio (url))
     *dot = '\0';
-  return encore_ytdlp_clean (plain != NULL ? plain : name, TITLE_MAX);
+  return encore_clean (plain != NULL ? plain : name, TITLE_MAX);
 }
 
 static gboolean

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/encore-ogg.h"
-#include "fetch/encore-encode.h"
-#include "fetch/encore-remux.h"
+#include "sound/encore-encode.h"
+#include "sound/encore-remux.h"
 
 /* Of a stream; a room that was paused for longer goes on with what there is. */
 #define KEEP_SOURCE_BYTES (4 * 1024 * 1024)

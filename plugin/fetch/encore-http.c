@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "fetch/encore-address.h"
-#include "fetch/encore-whole.h"
+#include "sound/encore-whole.h"
 
 #define PIECE_MIN_BYTES (64 * 1024)    /* whatever the site likes: each is a request */
 #define PIECE_BYTES (10 * 1024 * 1024) /* what is asked for in larger pieces, sites slow down */

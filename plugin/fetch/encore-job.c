@@ -12,9 +12,9 @@
 
 #include "fetch/encore-download.h"
 #include "fetch/encore-early.h"
-#include "fetch/encore-normalise.h"
-#include "fetch/encore-probe.h"
-#include "fetch/encore-whole.h"
+#include "sound/encore-announced.h"
+#include "sound/encore-normalise.h"
+#include "sound/encore-whole.h"
 
 #define LOOK_US (G_USEC_PER_SEC / 5)
 #define ROOM_BYTES (16 * 1024 * 1024) /* a song and its download, roughly */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/encore-ogg.h"
-#include "fetch/encore-encode.h"
+#include "sound/encore-encode.h"
 #include "fetch/encore-fetch.h"
-#include "fetch/encore-opus-file.h"
+#include "sound/encore-opus-file.h"
 #include "store/encore-sum.h"
 
 #define OPUS_NAME "song.opus"

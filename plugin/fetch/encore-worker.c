@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/encore-clean.h"
 #include "fetch/encore-resolver-py.h"
 #include "fetch/encore-ytdlp.h"
 
@@ -340,7 +341,7 @@ read_errors (Process *process)
   if (n <= 0)
     return;
   buf[n] = '\0';
-  g_autofree char *text = encore_ytdlp_clean (buf, n);
+  g_autofree char *text = encore_clean (buf, n);
   g_debug ("fetch: the yt-dlp that stays: %s", text);
 }
 

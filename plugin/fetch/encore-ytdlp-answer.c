@@ -6,6 +6,7 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "base/encore-clean.h"
 #include "base/encore-weblink.h"
 #include "fetch/encore-child.h"
 #include "fetch/encore-media.h"
@@ -16,27 +17,6 @@
 #define MEDIA_REQUESTS_FREE 30
 #define PIECE_MIN_BYTES (256 * 1024)
 #define FRAGMENT_MIN_BYTES (4 * 1024)
-
-char *
-encore_ytdlp_clean (const char *text, glong max_chars)
-{
-  g_autofree char *valid = g_utf8_make_valid (text != NULL ? text : "", -1);
-  g_autoptr (GString) clean = g_string_new (NULL);
-  glong n = 0;
-
-  for (const char *p = valid; *p != '\0' && n < max_chars; p = g_utf8_next_char (p)) {
-    const gunichar c = g_utf8_get_char (p);
-    const GUnicodeType type = g_unichar_type (c);
-    if (type == G_UNICODE_FORMAT || type == G_UNICODE_SURROGATE)
-      continue; /* bidi marks and other invisible things */
-    if (type == G_UNICODE_CONTROL || g_unichar_isspace (c))
-      g_string_append_c (clean, ' ');
-    else
-      g_string_append_unichar (clean, c);
-    n++;
-  }
-  return g_strstrip (g_string_free (g_steal_pointer (&clean), FALSE));
-}
 
 /* ---- answers */
 
@@ -107,9 +87,8 @@ take_meta (EncoreDownload *self, JsonObject *info)
 
   encore_download_clear (self);
   self->has_meta = take_id (self, info);
-  self->title = encore_ytdlp_clean (get_text (info, "title"), TITLE_MAX);
-  self->artist =
-      encore_ytdlp_clean (artist != NULL ? artist : get_text (info, "channel"), TITLE_MAX);
+  self->title = encore_clean (get_text (info, "title"), TITLE_MAX);
+  self->artist = encore_clean (artist != NULL ? artist : get_text (info, "channel"), TITLE_MAX);
   self->duration_ms = get_number (info, "duration", 1000);
   self->live_status = g_strdup (get_text (info, "live_status"));
   if (g_strcmp0 (self->live_status, "is_live") == 0)
@@ -294,7 +273,7 @@ encore_ytdlp_classify (const char *err_text, const char *asked, char **message)
     if (g_str_has_prefix (*line, "ERROR:") || strstr (*line, "error: ") != NULL)
       last = *line;
   g_autofree char *lower = g_utf8_strdown (last, -1);
-  *message = encore_ytdlp_clean (last, TITLE_MAX);
+  *message = encore_clean (last, TITLE_MAX);
   const char *reason = find_reason (lower, asked);
   for (gsize i = 0; i < G_N_ELEMENTS (CLASSES); i++)
     if (strstr (reason, CLASSES[i].text) != NULL)
@@ -363,7 +342,7 @@ encore_ytdlp_take_hit (const char *line, gpointer data)
   const char *text = get_text (object, "id");
   if (text == NULL || !encore_media_id_from_youtube (text, &id))
     return ENCORE_LINE_NOTHING;
-  g_autofree char *title = encore_ytdlp_clean (get_text (object, "title"), TITLE_MAX);
+  g_autofree char *title = encore_clean (get_text (object, "title"), TITLE_MAX);
   if (!is_hidden (title))
     g_ptr_array_add (data, encore_hit_new (&id, title, get_number (object, "duration", 1000)));
   return ENCORE_LINE_PROGRESS;

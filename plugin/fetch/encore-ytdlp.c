@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "base/encore-clean.h"
 #include "fetch/encore-child.h"
 #include "fetch/encore-sandbox.h"
 
@@ -425,7 +426,7 @@ GPtrArray *
 encore_ytdlp_search (const EncoreConfig *config, const char *words, guint limit, const char *dir,
                      GCancellable *cancellable, GError **error)
 {
-  g_autofree char *clean = encore_ytdlp_clean (words, WORDS_MAX);
+  g_autofree char *clean = encore_clean (words, WORDS_MAX);
   g_autofree char *query = g_strdup_printf ("ytsearch%u:%s", limit, clean);
 
   return ask_flat (config, "youtube:search,youtube", limit, query, clean, dir, cancellable, error);

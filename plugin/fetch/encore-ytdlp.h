@@ -56,8 +56,4 @@ GPtrArray *encore_ytdlp_search (const EncoreConfig *config, const char *words, g
 GPtrArray *encore_ytdlp_list (const EncoreConfig *config, const char *list_id, guint limit,
                               const char *dir, GCancellable *cancellable, GError **error);
 
-/* encore_ytdlp_clean: without controls and bidi marks, one line, at most MAX_CHARS.  (transfer
- * full) */
-char *encore_ytdlp_clean (const char *text, glong max_chars);
-
 G_END_DECLS

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#include "fetch/encore-import.h"
+#include "import/encore-import.h"
 
 #define NICENESS 10 /* a bot that plays goes first */
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "fetch/encore-normalise.h"
+#include "sound/encore-normalise.h"
 
 #define FIND_LIMIT 100
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/encore-media-id.h"
-#include "fetch/encore-normalise.h"
+#include "sound/encore-normalise.h"
 #include "store-fixture.h"
 
 #define SMALL_PACKETS 5

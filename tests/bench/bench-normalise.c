@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fetch/encore-normalise.h"
+#include "sound/encore-normalise.h"
 
 static const BenchFigure FIGURES[] = {
     {.name = "normalise",

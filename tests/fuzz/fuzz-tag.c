@@ -10,7 +10,8 @@
 
 #include "base/encore-ogg-page.h"
 #include "base/encore-ogg.h"
-#include "fetch/encore-probe.h"
+#include "import/encore-probe.h"
+#include "sound/encore-announced.h"
 
 static void
 put_right (uint8_t *data, size_t size)

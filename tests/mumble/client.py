@@ -5,6 +5,7 @@ Client joins a server, types, and keeps everything that it hears with the time a
 """
 import array
 import math
+import select
 import socket
 import ssl
 import struct
@@ -130,19 +131,31 @@ class Client:
         self.wait(lambda: self.session is not None and self.config or self.gone or self.rejected is not None)
 
     # ---- what the server says
+    def receive(self):
+        """what came within a second, None: nothing.  One thread at a time may be in a TLS connection, so nobody waits in it."""
+        if not self.socket.pending() and not select.select([self.socket], [], [], 1)[0]:
+            return None
+        with self.lock:
+            self.socket.settimeout(0)
+            try:
+                return self.socket.recv(65536)
+            except ssl.SSLWantReadError:
+                return None
+            finally:
+                self.socket.settimeout(10)
+
     def run(self):
         data = b''
-        self.socket.settimeout(1)
         while not self.gone:
             if time.monotonic() - self.pinged > PING_S:
                 self.pinged = time.monotonic()
                 self.send(PING, [(1, 1)])
             try:
-                more = self.socket.recv(65536)
-            except socket.timeout:
-                continue
+                more = self.receive()
             except (OSError, ValueError):
                 more = b''
+            if more is None:
+                continue
             when = time.monotonic()
             data += more
             with self.change:
