@@ -145,6 +145,7 @@ tear_down (Rig *rig, gconstpointer data)
   encore_player_free (rig->player);
   encore_voice_free (rig->voice);
   encore_playout_free (rig->playout);
+  encore_play_clear ();
   g_main_context_unref (rig->context);
   encore_reader_unref (rig->reader);
   encore_ogg_writer_free (rig->writer);

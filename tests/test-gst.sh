@@ -90,10 +90,11 @@ said Playing
 during=$(alive)
 printf '?stop\n?version\n' >&7
 said 'Encore '
-none_left () { after=$(alive); [ "$after" = 0 ]; }
-await none_left
+# three are ready for the next song
+only_those_left () { after=$(alive); [ "$after" = 3 ]; }
+await only_those_left
 echo "# objects of ours: $during while a song plays, $after afterwards"
-[ "$during" -ge 3 ] && [ "$after" = 0 ]; ok $? "a song that is over leaves no element"
+[ "$during" = 6 ] && [ "$after" = 3 ]; ok $? "a song that is over leaves no element"
 exec 7>&-
 wait $bot; ok $? "the bot ends well"
 cat "$dir"/dot/*encore*.dot >"$dir/graph" 2>/dev/null

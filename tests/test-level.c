@@ -131,6 +131,7 @@ tear_down (Rig *rig, gconstpointer data)
   encore_player_free (rig->player);
   encore_voice_free (rig->voice);
   encore_playout_free (rig->playout);
+  encore_play_clear ();
   g_main_context_unref (rig->context);
   g_ptr_array_unref (rig->song);
   g_ptr_array_unref (rig->sent);

@@ -125,6 +125,60 @@ test_skip (void)
   encore_playout_free (playout);
 }
 
+typedef struct {
+  GThread *control;
+  GMutex mutex;
+  GCond changed;
+  guint n_held;
+  gboolean open;
+} Gate;
+
+static EncoreFillResult
+hold_worker (EncoreProducer *producer, guint n, gpointer data)
+{
+  Gate *gate = data;
+
+  if (g_thread_self () == gate->control)
+    return ENCORE_FILL_MORE;
+  g_mutex_lock (&gate->mutex);
+  gate->n_held++;
+  g_cond_broadcast (&gate->changed);
+  while (!gate->open)
+    g_cond_wait (&gate->changed, &gate->mutex);
+  g_mutex_unlock (&gate->mutex);
+  return ENCORE_FILL_END;
+}
+
+/* A song is heard though every worker is busy: whoever starts it brings its first packets along. */
+static void
+test_first_packets (void)
+{
+  EncorePlayout *playout = encore_playout_new ();
+  Room *busy[] = {room_new (playout), room_new (playout)}, *room = room_new (playout);
+  Gate gate = {.control = g_thread_self ()};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (busy); i++) {
+    g_autoptr (EncoreProducer) producer = encore_producer_new (hold_worker, &gate, NULL);
+    encore_voice_play (busy[i]->voice, producer);
+  }
+  g_mutex_lock (&gate.mutex);
+  while (gate.n_held < G_N_ELEMENTS (busy))
+    g_cond_wait (&gate.changed, &gate.mutex);
+  g_mutex_unlock (&gate.mutex);
+  room_play (room, song_new (1, 40));
+  room_await_music (room, 2);
+  g_mutex_lock (&gate.mutex);
+  gate.open = TRUE;
+  g_cond_broadcast (&gate.changed);
+  g_mutex_unlock (&gate.mutex);
+  g_assert_cmpuint (room_await_last (room, 40), ==, 40);
+  room_assert_song (room, 0, 1, 0, 40);
+  room_free (room);
+  for (gsize i = 0; i < G_N_ELEMENTS (busy); i++)
+    room_free (busy[i]);
+  encore_playout_free (playout);
+}
+
 /* ---- what follows */
 
 static void
@@ -347,6 +401,7 @@ main (int argc, char **argv)
   g_test_add_func ("/voice/pause-loses-nothing", test_pause);
   g_test_add_func ("/voice/no-packet-of-an-old-song", test_ticket);
   g_test_add_func ("/voice/skip-is-heard-at-the-next-tick", test_skip);
+  g_test_add_func ("/voice/first-packets-need-no-worker", test_first_packets);
   g_test_add_func ("/voice/follow-is-gapless", test_gapless);
   g_test_add_func ("/voice/revoke-what-follows", test_revoke);
   g_test_add_func ("/voice/revoking-does-not-touch-the-song", test_revoke_race);

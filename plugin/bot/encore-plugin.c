@@ -138,6 +138,7 @@ close_all (EncorePlugin *self)
   if (self->chores != NULL)
     g_thread_pool_free (g_steal_pointer (&self->chores), FALSE, TRUE);
   g_clear_pointer (&self->playout, encore_playout_free);
+  encore_play_clear ();
   g_clear_pointer (&self->cache, encore_cache_close);
 }
 

@@ -137,6 +137,17 @@ worker_main (gpointer data)
   }
 }
 
+void
+encore_fill_run_here (EncoreFill *self, EncoreFillJob *job, void (*run) (EncoreFillJob *job))
+{
+  int idle = IDLE;
+
+  if (!atomic_compare_exchange_strong (&job->state, &idle, RUNNING))
+    return;
+  run (job);
+  finish (self, job);
+}
+
 EncoreFill *
 encore_fill_new (guint n_threads)
 {

@@ -5,6 +5,7 @@
 #include "play/encore-pipeline.h"
 
 #include <gst/gst.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "play/elements/gstencore.h"
@@ -12,12 +13,13 @@
 #include "play/elements/gstencorevoicesink.h"
 #include "play/encore-gain.h"
 
-static GstBus *bus; /* set once by init, kept like everything that GStreamer keeps */
-
 struct EncorePipeline {
   gatomicrefcount ref_count;
   GstElement *bin, *track, *pack, *sink;
 };
+
+static GstBus *bus;              /* set once by init, kept like everything that GStreamer keeps */
+static EncorePipeline *_Atomic prepared; /* (nullable) */
 
 /* ---- once */
 
@@ -35,53 +37,80 @@ on_message (GstBus *shared, GstMessage *message, gpointer data)
   return GST_BUS_DROP;
 }
 
-/* The classes are made now, not while somebody waits for the first packet. */
-static void
-make_classes (void)
-{
-  static const char *const names[] = {"encoretrack", "encorepack", "encorevoicesink"};
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    gst_object_unref (gst_object_ref_sink (gst_element_factory_make (names[i], NULL)));
-}
-
 gboolean
 encore_pipeline_init (GError **error)
 {
   if (!gst_init_check (NULL, NULL, error) || !gst_encore_register (error))
     return FALSE;
-  if (bus != NULL)
-    return TRUE;
-  /* nobody polls it: without this it would open a pair of sockets */
-  bus = g_object_new (GST_TYPE_BUS, "enable-async", FALSE, NULL);
-  gst_bus_set_sync_handler (bus, on_message, NULL, NULL);
-  make_classes ();
+  if (bus == NULL) {
+    /* nobody polls it: without this it would open a pair of sockets */
+    bus = g_object_new (GST_TYPE_BUS, "enable-async", FALSE, NULL);
+    gst_bus_set_sync_handler (bus, on_message, NULL, NULL);
+  }
+  encore_pipeline_prepare ();
   return TRUE;
 }
 
 /* ---- life */
 
-EncorePipeline *
-encore_pipeline_new (EncoreEntry *entry, gint64 start_ns, EncoreProducer *producer,
-                     const char *room, GError **error)
+/* Running, without a song.  Returns: (nullable). */
+static EncorePipeline *
+make (void)
 {
   EncorePipeline *self = g_new0 (EncorePipeline, 1);
 
   g_atomic_ref_count_init (&self->ref_count);
   self->bin = gst_object_ref_sink (gst_bin_new (NULL));
-  self->track = gst_encore_track_new_driven (entry, start_ns);
+  self->track = gst_encore_track_new_driven ();
   self->pack = gst_element_factory_make ("encorepack", NULL);
-  self->sink = gst_encore_voice_sink_new_for_room (producer, room);
+  self->sink = gst_encore_voice_sink_new_unpaced ();
   gst_element_set_bus (self->bin, bus);
   gst_bin_add_many (GST_BIN (self->bin), self->track, self->pack, self->sink, NULL);
   if (gst_element_link_many (self->track, self->pack, self->sink, NULL) &&
-      gst_element_set_state (self->bin, GST_STATE_PLAYING) != GST_STATE_CHANGE_FAILURE) {
-    GST_DEBUG_BIN_TO_DOT_FILE_WITH_TS (GST_BIN (self->bin), GST_DEBUG_GRAPH_SHOW_ALL, "encore");
+      gst_element_set_state (self->bin, GST_STATE_PLAYING) != GST_STATE_CHANGE_FAILURE)
     return self;
-  }
-  g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "the pipeline does not start");
   encore_pipeline_unref (self);
   return NULL;
+}
+
+void
+encore_pipeline_prepare (void)
+{
+  EncorePipeline *none = NULL;
+
+  if (atomic_load (&prepared) != NULL)
+    return;
+  EncorePipeline *self = make ();
+  if (self != NULL && !atomic_compare_exchange_strong (&prepared, &none, self))
+    encore_pipeline_unref (self);
+}
+
+void
+encore_pipeline_clear (void)
+{
+  EncorePipeline *self = atomic_exchange (&prepared, NULL);
+
+  if (self != NULL)
+    encore_pipeline_unref (self);
+}
+
+EncorePipeline *
+encore_pipeline_new (EncoreEntry *entry, gint64 start_ns, EncoreProducer *producer,
+                     const char *room, GError **error)
+{
+  EncorePipeline *self = atomic_exchange (&prepared, NULL);
+
+  if (self == NULL)
+    self = make ();
+  if (self == NULL) {
+    g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "the pipeline does not start");
+    encore_entry_free (entry);
+    return NULL;
+  }
+  gst_encore_voice_sink_join (GST_ENCORE_VOICE_SINK (self->sink), producer, room);
+  gst_encore_track_give (GST_ENCORE_TRACK (self->track), entry, start_ns);
+  GST_DEBUG_BIN_TO_DOT_FILE_WITH_TS (GST_BIN (self->bin), GST_DEBUG_GRAPH_SHOW_ALL, "encore");
+  return self;
 }
 
 EncorePipeline *

@@ -84,6 +84,7 @@ take_event (EncorePlayer *self, const EncoreVoiceEvent *event)
 {
   if (event->kind == ENCORE_VOICE_STARTED) {
     self->events.started (event->song, event->time_us, self->data);
+    encore_pipeline_prepare (); /* nobody waits now */
   } else if (event->kind == ENCORE_VOICE_ENDED) {
     /* from now on "next" means behind the one that is about to start */
     if (event->song == self->song && self->next != 0) {
@@ -353,4 +354,10 @@ encore_play_init (const char *registry_dir, GError **error)
 {
   lend_registry (registry_dir);
   return encore_pipeline_init (error);
+}
+
+void
+encore_play_clear (void)
+{
+  encore_pipeline_clear ();
 }

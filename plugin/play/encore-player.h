@@ -125,6 +125,8 @@ char *encore_play_describe (const EncoreMediaId *id, EncoreHandle *handle, const
  * its own place cannot be written.  Errors: FAILED, e.g. when another copy of the module has
  * registered the elements. */
 gboolean encore_play_init (const char *registry_dir, GError **error);
+/* encore_play_clear: lets go of what is kept ready for the next song. */
+void encore_play_clear (void);
 
 /* Returns: (transfer full): GStreamer's version, for people. */
 char *encore_play_version (void);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define GRAIN_BYTES 256 /* a slot's buffer grows by these */
+#define GRAIN_BYTES 64 /* a slot's buffer grows by these */
 
 void
 encore_ring_clear (EncoreRing *self)

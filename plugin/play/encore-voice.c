@@ -19,9 +19,8 @@
 #define LOW_MARK(ahead) \
   MAX ((ahead) / 4, AHEAD_MIN / 2) /* refilled from here: 24 packets a wake-up */
 #define FILL_THREADS 2
+#define FIRST_PACKETS 3
 #define LATE_US 20000
-#define N_EVENTS 16 /* at most five are on the way: one song follows another, no third */
-#define N_NOTICES 8 /* more that may be lost: DRY and FLOWS, when control is late */
 
 /* Songs FROM and up to END, not included. */
 #define REVOKED(from, end) ((guint64) (from) << 32 | (end))
@@ -75,11 +74,7 @@ struct EncoreVoice {
   EncoreFader fader;
   _Atomic guint air_song;
   _Atomic gint64 air_end_ns;
-  GFunc wake;
-  gpointer wake_data;
-  gboolean dry; /* told that it is */
-  EncoreVoiceEvent events[N_EVENTS];
-  _Atomic guint event_head, event_tail;
+  EncoreTidings tidings;
 };
 
 /* ---- playout */
@@ -215,7 +210,7 @@ encore_producer_is_dry (EncoreProducer *self, gint64 *heard_ns)
   return TRUE;
 }
 
-/* ---- filling, on a worker */
+/* ---- filling, on a worker; the beginning of a song on control */
 
 static EncoreProducer *
 get_current (EncoreVoice *self)
@@ -241,14 +236,14 @@ advance (EncoreVoice *self, EncoreProducer *producer)
   g_clear_pointer (&done, encore_producer_unref);
 }
 
-/* Returns: TRUE if there may be more to do at once. */
+/* At most MOST packets.  Returns: TRUE if there may be more to do at once. */
 static gboolean
-fill_some (EncoreVoice *self, EncoreProducer *producer)
+fill_some (EncoreVoice *self, EncoreProducer *producer, guint most)
 {
   const guint used = encore_ring_used (&self->ring), ahead = atomic_load (&self->ahead);
   if (used >= ahead)
     return FALSE;
-  EncoreFillResult result = producer->fill (producer, ahead - used, producer->data);
+  EncoreFillResult result = producer->fill (producer, MIN (ahead - used, most), producer->data);
   if (!is_wanted (self, producer->song)) {
     advance (self, producer);
     return TRUE;
@@ -275,39 +270,32 @@ fill_voice (EncoreFillJob *job)
     EncoreProducer *producer = get_current (self);
     if (producer == NULL)
       return;
-    more = fill_some (self, producer);
+    more = fill_some (self, producer, ENCORE_RING_DEPTH);
     encore_producer_unref (producer);
   }
 }
 
-/* ---- sending, on the pacer */
-
+/* Somebody waits for the first packet: no worker has to wake up before it. */
 static void
-post_event (EncoreVoice *self, int kind, guint song, gint64 end_ns)
+begin_song (EncoreFillJob *job)
 {
-  guint tail = atomic_load (&self->event_tail);
-  if (self->wake == NULL || tail - atomic_load (&self->event_head) >= N_EVENTS)
+  EncoreVoice *self = (EncoreVoice *) ((char *) job - G_STRUCT_OFFSET (EncoreVoice, job));
+  EncoreProducer *producer = get_current (self);
+
+  if (producer == NULL)
     return;
-  EncoreVoiceEvent *event = &self->events[tail % N_EVENTS];
-  event->kind = kind;
-  event->song = song;
-  event->time_us = g_get_monotonic_time ();
-  event->end_ns = end_ns;
-  atomic_store (&self->event_tail, tail + 1);
-  self->wake (NULL, self->wake_data);
+  fill_some (self, producer, FIRST_PACKETS);
+  encore_producer_unref (producer);
 }
 
-/* Once a dry spell. */
+/* ---- sending, on the pacer */
+
+/* Of the song in the air. */
 static void
 notice (EncoreVoice *self, gboolean dry)
 {
-  const guint waiting = atomic_load (&self->event_tail) - atomic_load (&self->event_head);
-
-  if (self->dry == dry || waiting >= N_NOTICES)
-    return;
-  self->dry = dry;
-  post_event (self, dry ? ENCORE_VOICE_DRY : ENCORE_VOICE_FLOWS, atomic_load (&self->air_song),
-              atomic_load (&self->air_end_ns));
+  encore_tidings_notice (&self->tidings, dry, atomic_load (&self->air_song),
+                         atomic_load (&self->air_end_ns));
 }
 
 static gint64
@@ -328,8 +316,9 @@ skim (EncoreVoice *self)
     if (wanted) {
       self->in_song = FALSE;
       self->passed = MAX (self->passed, slot->song);
-      post_event (self, slot->kind == ENCORE_SLOT_END ? ENCORE_VOICE_ENDED : ENCORE_VOICE_FAILED,
-                  slot->song, air_end_of (self, slot->song));
+      encore_tidings_post (&self->tidings,
+                           slot->kind == ENCORE_SLOT_END ? ENCORE_VOICE_ENDED : ENCORE_VOICE_FAILED,
+                           slot->song, air_end_of (self, slot->song));
     }
     encore_ring_drop (&self->ring);
   }
@@ -364,7 +353,7 @@ send_packet (EncoreVoice *self, const EncoreSlot *packet, guint64 slot, gint64 l
   self->speaking = self->in_song = TRUE;
   self->silence_left = SILENCE_FRAMES;
   if (is_first)
-    post_event (self, ENCORE_VOICE_STARTED, packet->song, packet->end_ns);
+    encore_tidings_post (&self->tidings, ENCORE_VOICE_STARTED, packet->song, packet->end_ns);
   notice (self, FALSE);
   encore_fader_take (&self->fader, &self->ring);
   skim (self); /* so that the end is told when the last packet was taken */
@@ -509,7 +498,7 @@ clear_out (EncoreVoice *self)
   while (encore_ring_peek (&self->ring) != NULL)
     encore_ring_drop (&self->ring);
   encore_fader_forget (&self->fader);
-  self->in_song = self->dry = FALSE;
+  self->in_song = self->tidings.dry = FALSE;
 }
 
 guint
@@ -521,8 +510,10 @@ encore_voice_play (EncoreVoice *self, EncoreProducer *producer)
   mine = adopt (self, producer);
   g_mutex_unlock (&self->out);
   set_producers (self, mine);
-  if (mine != NULL)
+  if (mine != NULL) {
+    encore_fill_run_here (self->playout->fill, &self->job, begin_song);
     encore_fill_queue (self->playout->fill, &self->job);
+  }
   return mine != NULL ? self->last_song : 0;
 }
 
@@ -675,19 +666,12 @@ void
 encore_voice_listen (EncoreVoice *self, GFunc wake, gpointer data)
 {
   g_mutex_lock (&self->out);
-  self->wake = wake;
-  self->wake_data = data;
-  atomic_store (&self->event_head, atomic_load (&self->event_tail));
+  encore_tidings_listen (&self->tidings, wake, data);
   g_mutex_unlock (&self->out);
 }
 
 gboolean
 encore_voice_next_event (EncoreVoice *self, EncoreVoiceEvent *out)
 {
-  guint head = atomic_load (&self->event_head);
-  if (head == atomic_load (&self->event_tail))
-    return FALSE;
-  *out = self->events[head % N_EVENTS];
-  atomic_store (&self->event_head, head + 1);
-  return TRUE;
+  return encore_tidings_next (&self->tidings, out);
 }

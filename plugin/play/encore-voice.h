@@ -6,10 +6,11 @@
  * the voice does not want any more is told by number, in one step with emptying the ring; a packet
  * of another number never gets through, whenever it comes.
  *
- * Threads: play, follow, stop, listen on the control thread; push within FILL only, on a worker. */
+ * Threads: play, follow, stop, listen on the control thread; push within FILL only. */
 #pragma once
 
 #include "play/encore-player.h"
+#include "play/encore-tidings.h"
 
 G_BEGIN_DECLS
 
@@ -24,7 +25,7 @@ typedef enum {
 
 typedef enum { ENCORE_PUSH_OK, ENCORE_PUSH_FULL, ENCORE_PUSH_STALE } EncorePushResult;
 
-/* [worker] Pushes up to N packets and returns; never waits. */
+/* [worker; control for the first ones] Pushes up to N packets and returns; never waits. */
 typedef EncoreFillResult (*EncoreFillFunc) (EncoreProducer *producer, guint n, gpointer data);
 
 /* @release: DATA is not used any more; on whichever thread that happens to become known. */
@@ -74,19 +75,6 @@ void encore_voice_quiesce (EncoreVoice *self);
 guint encore_voice_get_filled (EncoreVoice *self);
 /* encore_voice_get_position: of the packet sent last; *SONG (out). */
 gint64 encore_voice_get_position_ns (EncoreVoice *self, guint *song);
-
-typedef struct {
-  enum {
-    ENCORE_VOICE_STARTED,
-    ENCORE_VOICE_ENDED,
-    ENCORE_VOICE_FAILED,
-    ENCORE_VOICE_DRY,   /* silence within a song */
-    ENCORE_VOICE_FLOWS, /* over */
-  } kind;
-  guint song;
-  gint64 time_us; /* monotonic, of the packet */
-  gint64 end_ns;  /* in the song, of its last packet sent */
-} EncoreVoiceEvent;
 
 /* encore_voice_listen: WAKE is called on the pacer thread when next_event() has something; it must
  * not block.  NULL: nobody.  When it returns the former WAKE is not running. */

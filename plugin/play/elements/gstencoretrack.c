@@ -46,7 +46,7 @@ struct _GstEncoreTrack {
   gint want_eos; /* atomic: gst-launch -e */
   /* object lock */
   char *uri, *cache_dir;
-  EncoreEntry *entry; /* from READY to PAUSED and back; given beforehand where driven */
+  EncoreEntry *entry; /* from READY to PAUSED and back; where driven from give() */
   /* stream lock of the pad */
   EncoreOggReader *ogg;
   GstSegment segment;
@@ -466,16 +466,10 @@ src_query (GstPad *pad, GstObject *parent, GstQuery *query)
 
 /* ---- life */
 
-static gboolean
-open_entry (GstEncoreTrack *self)
+/* @entry: (transfer full) */
+static void
+take_entry (GstEncoreTrack *self, EncoreEntry *entry)
 {
-  EncoreEntry *entry = self->entry;
-
-  if (entry == NULL) {
-    entry = gst_encore_open_entry (GST_ELEMENT_CAST (self), self->uri, self->cache_dir);
-    if (entry == NULL)
-      return FALSE;
-  }
   GST_OBJECT_LOCK (self);
   self->entry = entry;
   GST_OBJECT_UNLOCK (self);
@@ -483,6 +477,16 @@ open_entry (GstEncoreTrack *self)
   self->started = self->ended = FALSE;
   self->need_segment = self->discont = TRUE;
   g_atomic_int_set (&self->want_eos, FALSE);
+}
+
+static gboolean
+open_entry (GstEncoreTrack *self)
+{
+  EncoreEntry *entry = gst_encore_open_entry (GST_ELEMENT_CAST (self), self->uri, self->cache_dir);
+
+  if (entry == NULL)
+    return FALSE;
+  take_entry (self, entry);
   return TRUE;
 }
 
@@ -506,7 +510,7 @@ change_state (GstElement *element, GstStateChange transition)
 {
   GstEncoreTrack *self = GST_ENCORE_TRACK (element);
 
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !open_entry (self))
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !self->driven && !open_entry (self))
     return GST_STATE_CHANGE_FAILURE;
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS (gst_encore_track_parent_class)->change_state (element, transition);
@@ -585,16 +589,26 @@ gst_encore_track_class_init (GstEncoreTrackClass *klass)
 }
 
 GstElement *
-gst_encore_track_new_driven (EncoreEntry *entry, gint64 start_ns)
+gst_encore_track_new_driven (void)
 {
   GstEncoreTrack *self = g_object_new (GST_TYPE_ENCORE_TRACK, NULL);
 
   self->driven = TRUE;
-  self->uri = encore_media_id_to_uri (&entry->id);
-  self->entry = entry;
+  return GST_ELEMENT_CAST (self);
+}
+
+void
+gst_encore_track_give (GstEncoreTrack *self, EncoreEntry *entry, gint64 start_ns)
+{
+  g_return_if_fail (self->driven && self->entry == NULL);
+  GST_PAD_STREAM_LOCK (self->srcpad);
+  take_entry (self, entry);
   if (start_ns > 0) {
     self->seek_ns = start_ns;
     self->segment.start = self->segment.time = self->segment.position = start_ns;
   }
-  return GST_ELEMENT_CAST (self);
+  GST_PAD_STREAM_UNLOCK (self->srcpad);
+  GST_OBJECT_LOCK (self);
+  self->uri = encore_media_id_to_uri (&entry->id);
+  GST_OBJECT_UNLOCK (self);
 }

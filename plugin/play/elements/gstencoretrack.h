@@ -13,8 +13,11 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (GstEncoreTrack, gst_encore_track, GST, ENCORE_TRACK, GstElement)
 
 /* gst_encore_track_new_driven: for rooms: it has no task of its own, somebody calls fill().
- * @entry: (transfer full).  Returns: (transfer floating). */
-GstElement *gst_encore_track_new_driven (EncoreEntry *entry, gint64 start_ns);
+ * Returns: (transfer floating). */
+GstElement *gst_encore_track_new_driven (void);
+/* gst_encore_track_give: the song of a driven one, once, while it is PAUSED or PLAYING.  @entry:
+ * (transfer full). */
+void gst_encore_track_give (GstEncoreTrack *self, EncoreEntry *entry, gint64 start_ns);
 
 /* gst_encore_track_fill: pushes up to N packets and returns.  Returns: MORE; WAIT: the entry has
  * grown no further; END: all was pushed, or nobody downstream wants more; FAILED with ERROR

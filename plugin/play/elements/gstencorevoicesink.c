@@ -293,11 +293,17 @@ gst_encore_voice_sink_class_init (GstEncoreVoiceSinkClass *klass)
 }
 
 GstElement *
-gst_encore_voice_sink_new_for_room (EncoreProducer *producer, const char *room)
+gst_encore_voice_sink_new_unpaced (void)
 {
-  GstEncoreVoiceSink *self =
-      g_object_new (GST_TYPE_ENCORE_VOICE_SINK, "room", room, "sync", FALSE, "async", FALSE, NULL);
+  return g_object_new (GST_TYPE_ENCORE_VOICE_SINK, "sync", FALSE, "async", FALSE, NULL);
+}
 
+void
+gst_encore_voice_sink_join (GstEncoreVoiceSink *self, EncoreProducer *producer, const char *room)
+{
   self->producer = producer;
-  return GST_ELEMENT_CAST (self);
+  GST_OBJECT_LOCK (self);
+  g_free (self->room);
+  self->room = g_strdup (room);
+  GST_OBJECT_UNLOCK (self);
 }

@@ -12,9 +12,13 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (GstEncoreVoiceSink, gst_encore_voice_sink, GST, ENCORE_VOICE_SINK,
                       GstBaseSink)
 
-/* gst_encore_voice_sink_new_for_room: packets go to PRODUCER, unpaced: the room's clock empties its
- * ring.  @producer: (transfer none): must outlive the sink's READY state.  @room: its name.
- * Returns: (transfer floating). */
-GstElement *gst_encore_voice_sink_new_for_room (EncoreProducer *producer, const char *room);
+/* gst_encore_voice_sink_new_unpaced: for rooms: the room's clock empties its ring.  Returns:
+ * (transfer floating). */
+GstElement *gst_encore_voice_sink_new_unpaced (void);
+/* gst_encore_voice_sink_join: packets go to PRODUCER from now on; once, before the first one comes.
+ * @producer: (transfer none) (nullable): must outlive the sink's READY state.  @room: (nullable):
+ * its name. */
+void
+gst_encore_voice_sink_join (GstEncoreVoiceSink *self, EncoreProducer *producer, const char *room);
 
 G_END_DECLS
