@@ -110,13 +110,13 @@ def can_compile(name):
 
 
 def proven_alone(names):
-    """the headers that some file includes before all others: it would not compile if they did not"""
-    for name in names:
-        includes = [m.groups() for m in map(INCLUDE.match, pathlib.Path(name).read_text(encoding='utf-8').splitlines()) if m]
-        if name.endswith('.c') and includes[:1] == [('"', 'config.h')] and len(includes) > 1:
+    """the headers that some file includes right behind config.h: it would not compile if they did not"""
+    for name in filter(lambda name: name.endswith('.c'), names):
+        head = re.search(r'^#include "config\.h"\n#include "(.*)"$', pathlib.Path(name).read_text(encoding='utf-8'), re.M)
+        if head:
             for folder in (os.path.dirname(name), 'plugin', 'plugin/include', 'tests'):
-                if os.path.exists(f'{folder}/{includes[1][1]}'):
-                    yield f'{folder}/{includes[1][1]}'
+                if os.path.exists(f'{folder}/{head[1]}'):
+                    yield f'{folder}/{head[1]}'
                     break
 
 

@@ -87,10 +87,10 @@ alive () { # objects of songs that the tracer tells of, when it is asked
 }
 echo '?play tuneAAAAAAA' >&7
 said Playing
-during=$(alive)
+all_there () { during=$(alive); [ "$during" = 6 ]; } # three are ready for the next song
+await all_there
 printf '?stop\n?version\n' >&7
 said 'Encore '
-# three are ready for the next song
 only_those_left () { after=$(alive); [ "$after" = 3 ]; }
 await only_those_left
 echo "# objects of ours: $during while a song plays, $after afterwards"

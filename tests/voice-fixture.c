@@ -115,6 +115,7 @@ room_play (Room *self, Song *song)
 {
   g_autoptr (EncoreProducer) producer = encore_producer_new (fill, song, song_release);
 
+  encore_producer_set_quick (producer, TRUE);
   return encore_voice_play (self->voice, producer);
 }
 

@@ -16,7 +16,7 @@ enum { IDLE, QUEUED, RUNNING, RERUN };
 struct EncoreFill {
   sem_t work;                    /* one for each pushed job, one a thread to quit */
   EncoreFillJob *_Atomic pushed; /* newest first */
-  GMutex lock;                   /* taken by workers and by wait(), never by those who queue */
+  GMutex lock;                   /* by workers, wait() and run_here(), never by those who queue */
   GCond idle;
   EncoreFillJob *first, *last; /* oldest first */
   gboolean quit;

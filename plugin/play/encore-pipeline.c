@@ -18,7 +18,7 @@ struct EncorePipeline {
   GstElement *bin, *track, *pack, *sink;
 };
 
-static GstBus *bus;              /* set once by init, kept like everything that GStreamer keeps */
+static GstBus *bus; /* set once by init, kept like everything that GStreamer keeps */
 static EncorePipeline *_Atomic prepared; /* (nullable) */
 
 /* ---- once */

@@ -3,8 +3,8 @@
  *
  *   encoretrack ! encorepack ! encorevoicesink
  *
- * Disposable: made for one song, never reused.  It has no thread and no clock; a worker calls
- * fill(). Threads: new on the control thread; fill on one worker at a time; unref on whichever
+ * Disposable: made for one song, never reused.  It has no thread and no clock; somebody calls
+ * fill(). Threads: new on the control thread; fill on one thread at a time; unref on whichever
  * thread comes last, never while filling. */
 #pragma once
 
@@ -27,7 +27,7 @@ void encore_pipeline_stop (EncorePipeline *self);
  * its packets keep to it. */
 void encore_pipeline_limit (EncorePipeline *self, guint max_bps);
 guint encore_pipeline_get_limit (EncorePipeline *self);
-/* [worker] Up to N packets. */
+/* Up to N packets. */
 EncoreFillResult encore_pipeline_fill (EncorePipeline *self, guint n, GError **error);
 
 /* encore_pipeline_set_volume: of the pack, LINEAR; it moves there by DB_PER_S at most, 0: at once
@@ -40,9 +40,9 @@ char *encore_pipeline_describe (EncorePipeline *self, const char *cache_dir);
 
 /* encore_pipeline_init: gst_init, our elements registered, a pipeline prepared.  Errors: FAILED. */
 gboolean encore_pipeline_init (GError **error);
-/* encore_pipeline_prepare: the next new() finds a pipeline that runs and only wants its song, which
- * is a third of the time from a command to its first packet.  One in the process; costs 0.2 ms, for
- * when nobody waits.  Threads: any. */
+/* encore_pipeline_prepare: the next new() finds a pipeline that runs and only wants its song, else
+ * making it is a third of the time from a command to its first packet.  One in the process; costs
+ * 0.2 ms, for when nobody waits.  Threads: any. */
 void encore_pipeline_prepare (void);
 /* encore_pipeline_clear: lets go of the prepared one. */
 void encore_pipeline_clear (void);

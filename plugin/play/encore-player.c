@@ -246,6 +246,7 @@ encore_player_set_next (EncorePlayer *self, const EncoreMediaId *id, EncoreHandl
   }
   self->next = number;
   replace (&self->next_pipeline, g_steal_pointer (&pipeline));
+  encore_pipeline_prepare (); /* for whoever skips what follows */
   return number;
 }
 
@@ -325,6 +326,7 @@ encore_play_describe (const EncoreMediaId *id, EncoreHandle *handle, const char 
   g_autoptr (EncorePipeline) pipeline =
       entry != NULL ? encore_pipeline_new (entry, 0, NULL, NULL, error) : NULL;
 
+  encore_pipeline_prepare ();
   return pipeline != NULL ? encore_pipeline_describe (pipeline, cache_dir) : NULL;
 }
 

@@ -122,8 +122,8 @@ char *encore_play_describe (const EncoreMediaId *id, EncoreHandle *handle, const
 
 /* encore_play_init: gst_init, our elements registered.  Control thread, at the first event, since
  * threads do not survive a host's fork.  @registry_dir: where GStreamer may keep its registry if
- * its own place cannot be written.  Errors: FAILED, e.g. when another copy of the module has
- * registered the elements. */
+ * its own place cannot be written.  A pipeline is kept ready until encore_play_clear().  Errors:
+ * FAILED, e.g. when another copy of the module has registered the elements. */
 gboolean encore_play_init (const char *registry_dir, GError **error);
 /* encore_play_clear: lets go of what is kept ready for the next song. */
 void encore_play_clear (void);

@@ -108,7 +108,7 @@ mix (Song *self, const guint8 *packet, gsize len)
   return FALSE;
 }
 
-/* [worker] What our own pipeline pushes. */
+/* What our own pipeline pushes. */
 static gboolean
 tap (const guint8 *packet, gsize len, gint64 end_ns, gpointer data)
 {
@@ -195,7 +195,7 @@ begins_to_fade (Song *self, guint *n)
   return left >= FADE_PACKETS_MIN && hand_over (self, next, left);
 }
 
-/* ---- filling, on a worker */
+/* ---- filling */
 
 /* The ring ran dry: a source that is a little too slow must not stop and go all the time. */
 static void
@@ -240,6 +240,9 @@ encore_song_new (EncoreEntry *entry, const EncoreSongSpec *spec, EncorePipeline 
   self->producer = producer;
   self->text = encore_media_id_to_text (&entry->id);
   self->reader = encore_reader_ref (entry->reader);
+  /* else it is sought in the file, or encoded */
+  encore_producer_set_quick (producer, spec->start_ms == 0 && spec->volume == 1 &&
+                                           spec->max_bps == 0 && !spec->growing);
   self->duration_ns = entry->duration_ms * 1000000;
   self->at_ns = spec->start_ms * 1000000;
   /* also where this song does not fade out: the one before may fade into it */

@@ -6,7 +6,7 @@
  * the room does meanwhile.  It is at most half of each song, and less if the next song is known
  * late.  A song that is heard while it is downloaded has no known end: it does not fade.
  *
- * Threads: new on the control thread; what fills is on a worker. */
+ * Threads: new on the control thread; what fills is on one thread at a time. */
 #pragma once
 
 #include "play/encore-pipeline.h"

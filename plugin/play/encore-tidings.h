@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the pacer has to tell of a room's songs, on its way to control without a lock.
  *
- * Threads: post and notice on the pacer, next on control; listen excludes post by a lock of the
- * caller's. */
+ * Threads: post and notice on the pacer, next on control; whoever listens or sets `dry` excludes
+ * both by a lock of the caller's. */
 #pragma once
 
 #include <glib.h>

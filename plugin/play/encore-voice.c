@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A room: ring, tickets, pause flag, silence.
  *
- * Three sides.  Workers fill the ring; which producer is theirs is under `lock`, never held during
- * I/O; it is taken last. The consumer's side is under `out`: the pacer only tries it and passes the
- * room over when control is just changing its mind there, so one room's command never makes
- * another's packet late. Events go back to control through a small ring that the pacer writes and
- * control reads. */
+ * Three sides.  Workers fill the ring, and control at the beginning of a song; which producer is
+ * theirs is under `lock`, never held during I/O; it is taken last. The consumer's side is under
+ * `out`: the pacer only tries it and passes the room over when control is just changing its mind
+ * there, so one room's command never makes another's packet late. Events go back to control through
+ * a small ring that the pacer writes and control reads. */
 #include "config.h"
 #include "play/encore-voice.h"
 
@@ -19,7 +19,6 @@
 #define LOW_MARK(ahead) \
   MAX ((ahead) / 4, AHEAD_MIN / 2) /* refilled from here: 24 packets a wake-up */
 #define FILL_THREADS 2
-#define FIRST_PACKETS 3
 #define LATE_US 20000
 
 /* Songs FROM and up to END, not included. */
@@ -38,6 +37,7 @@ struct EncoreProducer {
   guint song;
   EncoreFillFunc fill;
   EncoreTapFunc tap; /* (nullable) */
+  gboolean is_quick;
   gpointer data;
   GDestroyNotify release;
 };
@@ -139,6 +139,12 @@ is_wanted (EncoreVoice *self, guint song)
 
   return song >= atomic_load (&self->first) &&
          (song < (guint32) (revoked >> 32) || song >= (guint32) revoked);
+}
+
+void
+encore_producer_set_quick (EncoreProducer *self, gboolean quick)
+{
+  self->is_quick = quick;
 }
 
 gpointer
@@ -275,7 +281,8 @@ fill_voice (EncoreFillJob *job)
   }
 }
 
-/* Somebody waits for the first packet: no worker has to wake up before it. */
+/* Somebody waits for the first packet: no worker has to wake up before it, and has as much time for
+ * those behind as ever. */
 static void
 begin_song (EncoreFillJob *job)
 {
@@ -284,7 +291,7 @@ begin_song (EncoreFillJob *job)
 
   if (producer == NULL)
     return;
-  fill_some (self, producer, FIRST_PACKETS);
+  fill_some (self, producer, AHEAD_MIN);
   encore_producer_unref (producer);
 }
 
@@ -510,10 +517,10 @@ encore_voice_play (EncoreVoice *self, EncoreProducer *producer)
   mine = adopt (self, producer);
   g_mutex_unlock (&self->out);
   set_producers (self, mine);
-  if (mine != NULL) {
+  if (mine != NULL && mine->is_quick)
     encore_fill_run_here (self->playout->fill, &self->job, begin_song);
+  if (mine != NULL)
     encore_fill_queue (self->playout->fill, &self->job);
-  }
   return mine != NULL ? self->last_song : 0;
 }
 

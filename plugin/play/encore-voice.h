@@ -31,6 +31,9 @@ typedef EncoreFillResult (*EncoreFillFunc) (EncoreProducer *producer, guint n, g
 /* @release: DATA is not used any more; on whichever thread that happens to become known. */
 EncoreProducer *encore_producer_new (EncoreFillFunc fill, gpointer data, GDestroyNotify release);
 void encore_producer_unref (EncoreProducer *self);
+/* encore_producer_set_quick: before it is given to a voice: its first packets take some 10 us each
+ * and never the disk's patience: control may ask for them itself. */
+void encore_producer_set_quick (EncoreProducer *self, gboolean quick);
 /* encore_producer_push: one packet of 20 ms, copied.  @end_ns: its end in the song. */
 EncorePushResult
 encore_producer_push (EncoreProducer *self, const guint8 *packet, gsize len, gint64 end_ns);
@@ -38,20 +41,20 @@ encore_producer_push (EncoreProducer *self, const guint8 *packet, gsize len, gin
 /* encore_producer_send: the same past the tap. */
 EncorePushResult
 encore_producer_send (EncoreProducer *self, const guint8 *packet, gsize len, gint64 end_ns);
-/* encore_producer_set_tap: [worker, or before it is given to a voice] TAP sees every packet that is
- * pushed, and answers TRUE to keep it.  DATA: that of the producer. */
+/* encore_producer_set_tap: within FILL or before it is given to a voice: TAP sees every packet that
+ * is pushed, and answers TRUE to keep it.  DATA: that of the producer. */
 typedef gboolean (*EncoreTapFunc) (const guint8 *packet, gsize len, gint64 end_ns, gpointer data);
 void encore_producer_set_tap (EncoreProducer *self, EncoreTapFunc tap);
 gpointer encore_producer_get_data (EncoreProducer *self);
 EncoreProducer *encore_producer_ref (EncoreProducer *self);
-/* encore_producer_get_next: [worker] within FILL: what follows.  Returns: (transfer full)
+/* encore_producer_get_next: within FILL: what follows.  Returns: (transfer full)
  * (nullable). */
 EncoreProducer *encore_producer_get_next (EncoreProducer *self);
-/* encore_producer_commit: [worker] within FILL: NEXT begins when this one ends, and cannot be taken
+/* encore_producer_commit: within FILL: NEXT begins when this one ends, and cannot be taken
  * back any more.  Returns: FALSE if it was, just now. */
 gboolean encore_producer_commit (EncoreProducer *self, EncoreProducer *next);
 
-/* encore_producer_is_dry: [worker] within FILL: it has begun, and nothing of it is left in the
+/* encore_producer_is_dry: within FILL: it has begun, and nothing of it is left in the
  * ring: silence follows.  *HEARD_NS (out): in the song, the end of what was sent. */
 gboolean encore_producer_is_dry (EncoreProducer *self, gint64 *heard_ns);
 

@@ -133,7 +133,9 @@ class Client:
     # ---- what the server says
     def receive(self):
         """what came within a second, None: nothing.  One thread at a time may be in a TLS connection, so nobody waits in it."""
-        if not self.socket.pending() and not select.select([self.socket], [], [], 1)[0]:
+        with self.lock:
+            pending = self.socket.pending()
+        if not pending and not select.select([self.socket], [], [], 1)[0]:
             return None
         with self.lock:
             self.socket.settimeout(0)
@@ -147,10 +149,10 @@ class Client:
     def run(self):
         data = b''
         while not self.gone:
-            if time.monotonic() - self.pinged > PING_S:
-                self.pinged = time.monotonic()
-                self.send(PING, [(1, 1)])
             try:
+                if time.monotonic() - self.pinged > PING_S:
+                    self.pinged = time.monotonic()
+                    self.send(PING, [(1, 1)])
                 more = self.receive()
             except (OSError, ValueError):
                 more = b''

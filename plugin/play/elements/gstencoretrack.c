@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * encoretrack: packets out of the pages of a cache file, whole or growing.
  *
- * Not a GstBaseSrc: a thousand rooms must not be a thousand threads.  In a room a worker calls
+ * Not a GstBaseSrc: a thousand rooms must not be a thousand threads.  In a room somebody calls
  * fill() when the ring runs low; in gst-launch the source pad has a task of its own, like any
  * source.  Both hold the pad's stream lock while they push, so seeks and state changes are the same
  * for both. */
