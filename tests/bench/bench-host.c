@@ -594,16 +594,16 @@ load (const char *path)
   return plugin;
 }
 
-/* A room has two files open: of the song in the air and of the one behind it. */
+/* Rooms have files open. */
 static void
 allow_files (void)
 {
-  struct rlimit limit = {3 * MAX_ROOMS, 3 * MAX_ROOMS};
+  struct rlimit limit;
 
-  if (setrlimit (RLIMIT_NOFILE, &limit) == 0 || getrlimit (RLIMIT_NOFILE, &limit) != 0)
-    return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit (RLIMIT_NOFILE, &limit);
+  if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit (RLIMIT_NOFILE, &limit);
+  }
 }
 
 int
