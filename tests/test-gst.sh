@@ -89,11 +89,15 @@ echo '?play tuneAAAAAAA' >&7
 said Playing
 all_there () { during=$(alive); [ "$during" = 6 ]; } # three are ready for the next song
 await all_there
+# the next song takes those that are ready; whoever skips it finds others
+echo '?play tuneAAAAAAA' >&7
+next_there () { queued=$(alive); [ "$queued" = 9 ]; }
+await next_there; ok $? "a pipeline is ready again when the next song has one"
 printf '?stop\n?version\n' >&7
 said 'Encore '
 only_those_left () { after=$(alive); [ "$after" = 3 ]; }
 await only_those_left
-echo "# objects of ours: $during while a song plays, $after afterwards"
+echo "# objects of ours: $during while a song plays, $queued with the next one, $after afterwards"
 [ "$during" = 6 ] && [ "$after" = 3 ]; ok $? "a song that is over leaves no element"
 exec 7>&-
 wait $bot; ok $? "the bot ends well"

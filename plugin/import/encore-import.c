@@ -381,6 +381,21 @@ take (Import *self, const Group *group, File **taken, GError **error)
 
 /* ---- what is told of one id's files */
 
+/* What is known of FILE whatever the others are.  *VERDICT and *WHY are left alone when it is
+ * nothing.
+ */
+static gboolean
+take_flaw (const File *file, EncoreImportVerdict *verdict, const char **why)
+{
+  const gboolean leftover = file->parsed.kind == ENCORE_NAME_LEFTOVER;
+
+  if (!leftover && file->flaw == NULL)
+    return FALSE;
+  *verdict = leftover ? ENCORE_IMPORT_LEFTOVER : file->flaw_verdict;
+  *why = leftover ? LEFTOVER_WHY : file->flaw;
+  return TRUE;
+}
+
 static void
 tell_without_id (Import *self, const File *file)
 {
@@ -389,13 +404,7 @@ tell_without_id (Import *self, const File *file)
                         ? "its name ends in what may be an id or a word, and no tag names an id"
                         : "neither its name nor a tag has a YouTube id";
 
-  if (file->parsed.kind == ENCORE_NAME_LEFTOVER) {
-    verdict = ENCORE_IMPORT_LEFTOVER;
-    why = LEFTOVER_WHY;
-  } else if (file->flaw != NULL) {
-    verdict = file->flaw_verdict;
-    why = file->flaw;
-  }
+  take_flaw (file, &verdict, &why);
   tell_file (self, file, verdict, FALSE, FALSE, why);
 }
 
@@ -408,16 +417,11 @@ tell_not_taken (Import *self, const File *file, const File *taken, gboolean in_c
   const char *why = "the cache has this song";
   const gboolean deleted = in_cache && delete_file (self, file);
 
-  if (file->parsed.kind == ENCORE_NAME_LEFTOVER) {
-    verdict = ENCORE_IMPORT_LEFTOVER;
-    why = LEFTOVER_WHY;
-  } else if (file->flaw != NULL) {
-    verdict = file->flaw_verdict;
-    why = file->flaw;
-  } else if (file->keep) {
+  const gboolean flawed = take_flaw (file, &verdict, &why);
+  if (!flawed && file->keep) {
     why = lengths = g_strdup_printf ("%.1f s, longer than the one in the cache: kept",
                                      (double) file->frames / ENCORE_OPUS_RATE_HZ);
-  } else if (taken != NULL) {
+  } else if (!flawed && taken != NULL) {
     why = lengths = g_strdup_printf ("%.1f s, the one taken has %.1f s",
                                      (double) file->frames / ENCORE_OPUS_RATE_HZ,
                                      (double) taken->frames / ENCORE_OPUS_RATE_HZ);

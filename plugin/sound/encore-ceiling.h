@@ -2,8 +2,7 @@
  * Opus packets of which no true peak, decoded again, passes a ceiling.  Peaks of the music above it
  * are turned down for a moment (encore-dips.h).  A coder moves peaks, some of them up: each packet
  * is decoded at once, and where one is too high its music and the packet's before it are turned
- * down a little more and encoded again, from the coder's state before them.  For fetch and import
- * only. */
+ * down a little more and encoded again, from the coder's state before them.  Private to sound. */
 #pragma once
 
 #include <gio/gio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Where music is turned down for a moment, around a peak: a raised cosine of 7.5 ms down to it and
  * one of 40 ms up again, in dB, so that nothing of it is heard.  Where two meet the deeper counts.
- * For fetch and import only. */
+ * Private to sound. */
 #pragma once
 
 #include <glib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A song that was decoded once and is read again: 48 kHz stereo float in a file without a name,
  * which goes with its descriptor.  Only an aid: where there is no room the song is decoded again.
- * For fetch and import only. */
+ * Private to sound. */
 #pragma once
 
 #include "sound/encore-decode.h"

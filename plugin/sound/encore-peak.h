@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * True peaks (ITU-R BS.1770-4 annex 2), interpolated by libebur128 where a peak may matter and
- * nowhere else.  For fetch and import only. */
+ * nowhere else.  Private to sound. */
 #pragma once
 
 #include <glib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A file through GStreamer, sample by sample: filesrc ! decodebin ! TAIL ! appsink, without a main
- * loop and without any decoder for pictures; also while it grows.  For fetch and import only. */
+ * loop and without any decoder for pictures; also while it grows.  Private to sound. */
 #pragma once
 
 #include <gio/gio.h>
