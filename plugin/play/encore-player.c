@@ -91,8 +91,12 @@ take_event (EncorePlayer *self, const EncoreVoiceEvent *event)
       self->song = self->next;
       self->next = 0;
       self->moved_db = 0;
-      replace (&self->fading, g_steal_pointer (&self->pipeline));
+      if (self->crossfade_ms > 0)
+        replace (&self->fading, g_steal_pointer (&self->pipeline));
       replace (&self->pipeline, g_steal_pointer (&self->next_pipeline));
+    } else if (event->song == self->song) {
+      replace (&self->pipeline, NULL); /* a room may be idle for days */
+      replace (&self->fading, NULL);
     }
     self->events.ended (event->song, event->end_ns / 1000000, self->data);
   } else if (event->kind == ENCORE_VOICE_DRY || event->kind == ENCORE_VOICE_FLOWS) {
