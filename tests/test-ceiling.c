@@ -139,6 +139,30 @@ test_peak_between_samples (void)
   g_assert_cmpfloat (encore_peak_above (meter, music + CONTEXT, N, 0.6), ==, 0);
 }
 
+/* Music of all kinds, from the lowest to noise at the highest: none that is there is passed over.
+ */
+static void
+test_peak_never_too_low (void)
+{
+  enum { N = 96, KINDS = 20000 };
+  g_autofree float *music = g_new0 (float, CONTEXT + 2 * N);
+  g_autoptr (EncorePeak) meter = encore_peak_new ();
+  guint n_useful = 0;
+
+  for (guint kind = 0; kind < KINDS; kind++) {
+    const double step = pow (g_test_rand_double (), 2) * G_PI, noise = pow (0.5, kind % 20);
+    const double offset = g_test_rand_double_range (-0.5, 0.5);
+    for (gsize i = 0; i < N; i++)
+      music[CONTEXT + 2 * i] =
+          offset + cos (i * step + kind) + noise * (g_test_rand_bit () ? 1 : -1);
+    const double peak = encore_peak_above (meter, music + CONTEXT, N, 0);
+    g_assert_cmpfloat (encore_peak_above (meter, music + CONTEXT, N, peak * 0.99999), ==, peak);
+    n_useful += encore_peak_above (meter, music + CONTEXT, N, peak * 1.3) == 0;
+  }
+  g_test_message ("%u of %d need no meter for 2.3 dB", n_useful, KINDS);
+  g_assert_cmpuint (n_useful, >, KINDS / 3);
+}
+
 /* ---- the coder */
 
 #define N_FRAMES 200
@@ -276,9 +300,9 @@ test_goes_back (void)
   double worst = 0;
   guint n_near = 0;
 
-  for (guint song = 0; song < 48; song++) {
+  for (guint song = 0; song < 240; song++) {
     g_autofree float *music = g_new0 (float, SHORT_FRAMES *FRAME);
-    const int at = 6 * ENCORE_PACKET_SAMPLES + song * 83;
+    const int at = 6 * ENCORE_PACKET_SAMPLES + song * 16;
     OpusEncoder *encoder = encoder_new ();
     Listener *listener = listener_new ();
     EncoreCeiling *ceiling = encore_ceiling_new (encoder, -1.5, on_packet, listener, NULL);
@@ -287,7 +311,7 @@ test_goes_back (void)
       const double burst = i < at ? 0 : exp (-(i - at) / 300.0) * (1 - exp (-(i - at) / 20.0));
       for (int channel = 0; channel < 2; channel++)
         music[2 * i + channel] = 0.2 * sin (i * (0.03 + 0.004 * channel)) +
-                                 0.9 * burst * sin (i * (0.11 + 0.003 * song));
+                                 0.9 * burst * sin (i * (0.11 + 0.0006 * song));
     }
     for (guint i = 0; i < SHORT_FRAMES; i++)
       g_assert_true (encore_ceiling_frame (ceiling, music + i * FRAME, NULL));
@@ -298,8 +322,8 @@ test_goes_back (void)
     const double told_dbtp = encore_ceiling_get_peak_dbtp (ceiling);
     const double heard_dbtp = listener_free (listener);
     n_near += isfinite (told_dbtp);
-    if (isfinite (told_dbtp))
-      g_assert_cmpfloat_with_epsilon (told_dbtp, heard_dbtp, 1e-4);
+    if (isfinite (told_dbtp)) /* the highest that was looked at */
+      g_assert_cmpfloat_with_epsilon (told_dbtp, heard_dbtp, 0.05);
     g_assert_cmpfloat (heard_dbtp, <=, -1.5);
     encore_ceiling_free (ceiling);
     opus_encoder_destroy (encoder);
@@ -338,6 +362,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dips/are-forgotten", test_dips_are_forgotten);
   g_test_add_func ("/peak/as-all-of-it", test_peak);
   g_test_add_func ("/peak/between-samples", test_peak_between_samples);
+  g_test_add_func ("/peak/never-too-low", test_peak_never_too_low);
   g_test_add_func ("/ceiling/no-packet-above-it", test_ceiling);
   g_test_add_func ("/ceiling/goes-back", test_goes_back);
   g_test_add_func ("/ceiling/ends", test_ends);

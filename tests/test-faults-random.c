@@ -10,7 +10,7 @@
 
 #include "base/encore-error.h"
 
-#define ROUNDS 300
+#define ROUNDS 200
 #define BATCH 50 /* the site forgets in between, else its statistics become long */
 #define AT_ONCE 3
 #define REQUESTS_MAX 100
