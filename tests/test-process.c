@@ -478,7 +478,7 @@ test_heir (Rig *rig, gconstpointer data)
   g_assert_true (run (rig, "sh -c 'sleep 1000; true' \"$1\" & echo 'cannot begin' >&2; exit 1"));
   g_assert_cmpstr (rig->err_text, ==, "cannot begin\n");
   g_assert_cmpint (rig->elapsed_ms, <, 10000);
-  g_assert_cmpuint (count_marked (rig->marker), ==, 0);
+  assert_none_left (rig);
 }
 
 static void
