@@ -4,6 +4,7 @@
 #include "sound/encore-decode.h"
 
 #include "base/encore-ogg.h"
+#include "sound/encore-opus-pcm.h"
 #include "sound/encore-pull.h"
 #include "sound/encore-whole.h"
 
@@ -11,7 +12,15 @@ typedef struct {
   EncorePcmFunc func;
   gpointer data;
   gint64 frames;
+  EncoreOpusPcm *opus;
 } Decode;
+
+static gboolean
+hand_on (Decode *self, const float *samples, gsize frames, GError **error)
+{
+  self->frames += frames;
+  return frames == 0 || self->func (samples, frames, self->data, error);
+}
 
 static gboolean
 take_sample (GstSample *sample, gpointer data, GError **error)
@@ -20,15 +29,18 @@ take_sample (GstSample *sample, gpointer data, GError **error)
   GstBuffer *buffer = gst_sample_get_buffer (sample);
   GstMapInfo map;
 
+  if (encore_opus_pcm_takes (gst_sample_get_caps (sample))) {
+    const float *samples;
+    const gssize n = encore_opus_pcm_decode (self->opus, sample, &samples, error);
+    return n >= 0 && hand_on (self, samples, n, error);
+  }
   if (!gst_buffer_map (buffer, &map, GST_MAP_READ)) { /* left out the song would seem cut off */
     g_set_error_literal (error, ENCORE_ERROR, ENCORE_ERROR_FAILED, "decoded sound cannot be read");
     return FALSE;
   }
-  const gsize n = map.size / (ENCORE_DECODE_CHANNELS * sizeof (float));
-  const gboolean ok =
-      n == 0 || self->func ((const float *) (gpointer) map.data, n, self->data, error);
+  const gboolean ok = hand_on (self, (const float *) (gpointer) map.data,
+                               map.size / (ENCORE_DECODE_CHANNELS * sizeof (float)), error);
   gst_buffer_unmap (buffer, &map);
-  self->frames += n;
   return ok;
 }
 
@@ -36,11 +48,12 @@ static gboolean
 decode (const char *path, EncoreReader *growing, gboolean strict, GCancellable *cancellable,
         EncorePcmFunc func, gpointer data, gint64 *frames, GError **error)
 {
-  Decode self = {func, data, 0};
+  Decode self = {func, data, 0, encore_opus_pcm_new (strict)};
   const EncorePullSpec spec = {.caps = "audio/x-raw",
                                .tail = "audioconvert name=tail ! audioresample quality=6 ! "
                                        "audio/x-raw,format=F32LE,rate=48000,channels=2,"
                                        "layout=interleaved",
+                               .as_is = encore_opus_pcm_takes,
                                .strict = strict,
                                .growing = growing,
                                .sample = take_sample,
@@ -48,7 +61,9 @@ decode (const char *path, EncoreReader *growing, gboolean strict, GCancellable *
   EncorePulled pulled;
 
   *frames = 0;
-  if (!encore_pull (path, &spec, cancellable, &pulled, error))
+  const gboolean ok = encore_pull (path, &spec, cancellable, &pulled, error);
+  encore_opus_pcm_free (self.opus);
+  if (!ok)
     return FALSE;
   *frames = self.frames;
   if (self.frames == 0) {

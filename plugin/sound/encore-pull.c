@@ -21,18 +21,44 @@
 typedef struct {
   const EncorePullSpec *spec;
   GstElement *pipeline;
-  EncoreReader *growing; /* (nullable) */
-  gint64 fed_bytes;      /* appsrc's thread only */
-  gint stop;             /* atomic: its wait is over */
-  gint n_pads;           /* atomic: pads with sound that came */
-  char *missing;         /* (nullable) decoder that is not installed */
-  gint n_samples;        /* atomic */
-  gint busy;             /* atomic: the caller's function has one of them */
+  GstPad *head, *end, *sink; /* where the tail begins and ends, and where it leads */
+  EncoreReader *growing;     /* (nullable) */
+  gint64 fed_bytes;          /* appsrc's thread only */
+  gint stop;                 /* atomic: its wait is over */
+  gint n_pads;               /* atomic: pads with sound that came */
+  char *missing;             /* (nullable) decoder that is not installed */
+  gint n_samples;            /* atomic */
+  gint busy;                 /* atomic: the caller's function has one of them */
   GMutex mutex;
   GCond cond;
   gboolean ended;  /* under the mutex */
   GError *refused; /* (nullable): by the caller's function; under the mutex */
 } Pull;
+
+/* [streaming] */
+static gboolean
+on_autoplug_continue (GstElement *decodebin, GstPad *pad, GstCaps *caps, gpointer data)
+{
+  const Pull *self = data;
+
+  return !self->spec->as_is (caps);
+}
+
+/* Past the tail or through it: a chained file may have one after the other. */
+static gboolean
+link_pad (Pull *self, GstPad *pad, const GstCaps *caps)
+{
+  const gboolean is_past = self->spec->as_is != NULL && self->spec->as_is (caps);
+
+  if (gst_pad_is_linked (self->head) ||
+      (gst_pad_is_linked (self->sink) && !gst_pad_is_linked (self->end)))
+    return TRUE; /* the first one is used */
+  if (is_past)
+    gst_pad_unlink (self->end, self->sink);
+  else if (!gst_pad_is_linked (self->end))
+    gst_pad_link (self->end, self->sink);
+  return gst_pad_link (pad, is_past ? self->sink : self->head) == GST_PAD_LINK_OK;
+}
 
 /* [streaming] Other pads stay unlinked: what they carry is dropped. */
 static void
@@ -40,13 +66,11 @@ on_pad_added (GstElement *decodebin, GstPad *pad, gpointer data)
 {
   Pull *self = data;
   g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
-  g_autoptr (GstElement) tail = gst_bin_get_by_name (GST_BIN (self->pipeline), "tail");
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (tail, "sink");
 
   if (caps == NULL ||
       !g_str_has_prefix (gst_structure_get_name (gst_caps_get_structure (caps, 0)), "audio/"))
     return;
-  if (gst_pad_is_linked (sink) || gst_pad_link (pad, sink) == GST_PAD_LINK_OK)
+  if (link_pad (self, pad, caps))
     g_atomic_int_inc (&self->n_pads);
 }
 
@@ -115,8 +139,12 @@ static void
 set_sink (Pull *self)
 {
   g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (self->pipeline), "sink");
+  g_autoptr (GstElement) tail = gst_bin_get_by_name (GST_BIN (self->pipeline), "tail");
   GstAppSinkCallbacks callbacks = {.new_sample = on_new_sample, .eos = on_eos};
 
+  self->head = gst_element_get_static_pad (tail, "sink");
+  self->sink = gst_element_get_static_pad (sink, "sink");
+  self->end = gst_pad_get_peer (self->sink);
   gst_app_sink_set_callbacks (GST_APP_SINK (sink), &callbacks, self, NULL);
 }
 
@@ -156,6 +184,8 @@ build (Pull *self, const char *path, GError **error)
   g_object_set (decode, "caps", caps, "max-size-bytes", AHEAD_BYTES, "max-size-buffers", G_MAXUINT,
                 "max-size-time", G_MAXUINT64, NULL);
   g_signal_connect (decode, "pad-added", G_CALLBACK (on_pad_added), self);
+  if (spec->as_is != NULL)
+    g_signal_connect (decode, "autoplug-continue", G_CALLBACK (on_autoplug_continue), self);
   if (spec->strict)
     g_signal_connect (self->pipeline, "deep-element-added", G_CALLBACK (on_element_added), NULL);
   return TRUE;
@@ -169,7 +199,10 @@ take_down (Pull *self)
     encore_reader_wake (self->growing);
   if (self->pipeline != NULL)
     gst_element_set_state (self->pipeline, GST_STATE_NULL);
-  g_clear_pointer (&self->pipeline, gst_object_unref);
+  gst_clear_object (&self->head);
+  gst_clear_object (&self->end);
+  gst_clear_object (&self->sink);
+  gst_clear_object (&self->pipeline);
   g_clear_pointer (&self->missing, g_free);
   g_clear_error (&self->refused);
   g_mutex_clear (&self->mutex);

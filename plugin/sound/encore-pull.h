@@ -18,7 +18,9 @@ typedef gboolean (*EncoreSampleFunc) (GstSample *sample, gpointer data, GError *
 typedef struct {
   const char *caps; /* of the pads wanted: decodebin decodes until it has these */
   const char *tail; /* of the pipeline, ends at an appsink; its first element is named "tail" */
-  gboolean strict;  /* what a decoder refuses is an error; else it goes on with the next packet */
+  gboolean (*as_is) (const GstCaps *caps); /* (nullable): what comes as its demuxer gives it, past
+                                              decoder and tail */
+  gboolean strict; /* what a decoder refuses is an error; else it goes on with the next packet */
   EncoreReader *growing; /* (nullable): what is read instead of PATH, as it comes */
   EncoreSampleFunc sample;
   gpointer data;

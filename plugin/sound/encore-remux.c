@@ -9,6 +9,7 @@
 #include <opus.h>
 #include <string.h>
 
+#include "sound/encore-opus-pcm.h"
 #include "sound/encore-pull.h"
 
 #define CHANNELS 2
@@ -99,8 +100,7 @@ regroup (Remux *self, const guint8 *packet, gsize len, GError **error)
 static gboolean
 take_packet (Remux *self, const guint8 *packet, gsize len, GError **error)
 {
-  /* Ogg hands its headers on as if they were sound */
-  if (len >= 8 && (memcmp (packet, "OpusHead", 8) == 0 || memcmp (packet, "OpusTags", 8) == 0))
+  if (encore_opus_is_header (packet, len))
     return TRUE;
   const int samples = opus_packet_get_nb_samples (packet, len, ENCORE_OPUS_RATE_HZ);
   if (samples <= 0)
@@ -113,19 +113,6 @@ take_packet (Remux *self, const guint8 *packet, gsize len, GError **error)
 
 /* ---- headers */
 
-/* The OpusHead packet (RFC 7845 section 5.1) among the caps' headers. */
-static GstBuffer *
-find_head (const GstCaps *caps)
-{
-  const GValue *headers =
-      gst_structure_get_value (gst_caps_get_structure (caps, 0), "streamheader");
-
-  if (headers == NULL || !GST_VALUE_HOLDS_ARRAY (headers) ||
-      gst_value_array_get_size (headers) == 0)
-    return NULL;
-  return gst_value_get_buffer (gst_value_array_get_value (headers, 0));
-}
-
 static gboolean
 begin (Remux *self, const GstCaps *caps, GError **error)
 {
@@ -133,7 +120,7 @@ begin (Remux *self, const GstCaps *caps, GError **error)
 
   if (!gst_structure_has_name (gst_caps_get_structure (caps, 0), "audio/x-opus"))
     return unfit (self, "it is no Opus", error);
-  GstBuffer *buffer = find_head (caps);
+  GstBuffer *buffer = encore_opus_caps_head (caps);
   if (buffer == NULL || gst_buffer_extract (buffer, 0, head, sizeof head) < sizeof head ||
       memcmp (head, "OpusHead", 8) != 0)
     return unfit (self, "it has no Opus header", error);
