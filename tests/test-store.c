@@ -5,6 +5,7 @@
 #include "store/encore-cache.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -352,6 +353,56 @@ test_descriptors (void)
   fixture_remove (dir);
 }
 
+static guint
+count_descriptors (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
+/* However many rooms play a song, it is open once; published anew it is another file. */
+static void
+test_shared_descriptor (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  g_autofree char *file = fixture_file (dir, A);
+  g_autofree char *other = g_strconcat (file, ".new", NULL);
+  EncoreCache *cache = fixture_open (dir, 0);
+  EncoreHandle *handles[50];
+  struct stat before, after;
+  char bytes[8];
+
+  fixture_publish (cache, A, "One", 5);
+  g_assert_true (is_hit (cache, A, FALSE)); /* what stays open from the first hit on */
+  const guint none = count_descriptors ();
+  for (guint i = 0; i < G_N_ELEMENTS (handles); i++)
+    g_assert_nonnull (handles[i] = encore_cache_get (cache, A, FALSE, NULL));
+  g_assert_cmpuint (count_descriptors (), ==, none + 1);
+  g_assert_cmpint (stat (file, &before), ==, 0);
+
+  fixture_write_opus (other, A, "One", 5);
+  g_assert_cmpint (rename (other, file), ==, 0);
+  g_autoptr (EncoreHandle) anew = encore_cache_get (cache, A, FALSE, NULL);
+  g_assert_nonnull (anew);
+  g_assert_cmpint (fstat (encore_handle_get_fd (anew), &after), ==, 0);
+  g_assert_cmpint (after.st_ino, !=, before.st_ino);
+  for (guint i = 0; i + 1 < G_N_ELEMENTS (handles); i++)
+    encore_handle_free (handles[i]);
+  const int last = encore_handle_get_fd (handles[G_N_ELEMENTS (handles) - 1]);
+  g_assert_cmpint (fstat (last, &after), ==, 0);
+  g_assert_cmpint (after.st_ino, ==, before.st_ino);
+  g_assert_cmpint (pread (last, bytes, sizeof bytes, 0), ==, sizeof bytes);
+  encore_handle_free (handles[G_N_ELEMENTS (handles) - 1]);
+  g_clear_pointer (&anew, encore_handle_free);
+  g_assert_cmpuint (count_descriptors (), ==, none);
+  encore_cache_close (cache);
+  fixture_remove (dir);
+}
+
 /* Who would fetch a song whose row was lost finds its file; a broken one makes room. */
 static void
 test_claim_adopts (void)
@@ -397,6 +448,7 @@ main (int argc, char **argv)
   g_test_add_func ("/store/waiters-share-a-failure", test_shared_failure);
   g_test_add_func ("/store/failure-with-a-clock-set-back", test_failure_clock);
   g_test_add_func ("/store/hit-survives-want-of-descriptors", test_descriptors);
+  g_test_add_func ("/store/a-song-is-open-once", test_shared_descriptor);
   g_test_add_func ("/store/a-lost-row-is-no-second-download", test_claim_adopts);
   return g_test_run ();
 }

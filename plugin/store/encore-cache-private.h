@@ -7,6 +7,7 @@
 #include "store/encore-db.h"
 #include "store/encore-layout.h"
 #include "store/encore-lock.h"
+#include "store/encore-open.h"
 
 G_BEGIN_DECLS
 
@@ -14,6 +15,7 @@ struct EncoreCache {
   EncoreLayout *layout;
   EncoreDb *db;
   EncoreLocks *locks;
+  EncoreOpen *open;
   EncoreCacheOptions options; /* dir is layout->dir */
   /* counts written behind, under COUNT_MUTEX: encore-count.c */
   GMutex count_mutex;
@@ -21,7 +23,7 @@ struct EncoreCache {
   GThread *count_thread;
   GHashTable *counts; /* id -> plays not written yet */
   gboolean closing;
-  gint interrupted; /* atomic */
+  gint interrupted;                      /* atomic */
   gint64 rebuilt_broken, rebuilt_unread; /* files, when the database was made again */
   gint64 hits, misses, bytes_saved;
 };
@@ -129,16 +131,16 @@ typedef struct {
  * in any case. */
 EncoreJudgement
 encore_judge (EncoreLayout *layout, const char *id, gboolean every_byte, EncoreFound *out);
-/* The file NAME of the directory DIR, by whatever name: WHOLE if it ends well and says which song it
- * is, *ID (out) (transfer full). */
+/* The file NAME of the directory DIR, by whatever name: WHOLE if it ends well and says which song
+ * it is, *ID (out) (transfer full). */
 EncoreJudgement encore_judge_stray (int dir, const char *name, char **id);
 void encore_found_clear (EncoreFound *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (EncoreFound, encore_found_clear)
 
 /* Owner of a pending row whose file could not be read when the database was made again. */
 #define ENCORE_OWNER_UNREAD "unread"
-/* encore-audit.c: is ID such a row, and is nothing to be undone?  Its file was read now, and the row
- * is ready, or cannot be read still.  Under the id's lock. */
+/* encore-audit.c: is ID such a row, and is nothing to be undone?  Its file was read now, and the
+ * row is ready, or cannot be read still.  Under the id's lock. */
 gboolean encore_audit_is_settled (const EncoreWork *work, const char *id);
 /* encore-audit.c: a whole file of ID that no row names gets its row.  Under the id's lock. Returns:
  * whether it did. */

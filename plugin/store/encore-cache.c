@@ -27,8 +27,9 @@
 
 struct EncoreHandle {
   EncoreEntryInfo *info;
-  int fd;
-  EncoreLocks *leased; /* (nullable) in which INFO's id is leased */
+  EncoreOpen *open;
+  EncoreOpenFile *file; /* of OPEN */
+  EncoreLocks *leased;  /* (nullable) in which INFO's id is leased */
 };
 
 struct EncoreLease {
@@ -44,6 +45,7 @@ cache_free (EncoreCache *self)
 {
   encore_db_close (self->db);
   encore_locks_free (self->locks);
+  encore_open_free (self->open);
   encore_layout_free (self->layout);
   g_hash_table_unref (self->counts);
   g_mutex_clear (&self->count_mutex);
@@ -131,6 +133,7 @@ encore_cache_open (const EncoreCacheOptions *options, GError **error)
   self->layout = layout;
   self->options.dir = layout->dir;
   self->locks = encore_locks_new (layout->dirfd);
+  self->open = encore_open_new ();
   self->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_mutex_init (&self->count_mutex);
   g_cond_init (&self->count_wake);
@@ -314,7 +317,7 @@ encore_handle_free (EncoreHandle *self)
 {
   if (self == NULL)
     return;
-  close (self->fd);
+  encore_open_unshare (self->open, self->file);
   if (self->leased != NULL)
     encore_locks_unlease (self->leased, self->info->id);
   encore_entry_info_free (self->info);
@@ -324,7 +327,7 @@ encore_handle_free (EncoreHandle *self)
 int
 encore_handle_get_fd (EncoreHandle *self)
 {
-  return self->fd;
+  return encore_open_file_get_fd (self->file);
 }
 
 const EncoreEntryInfo *
@@ -344,7 +347,7 @@ open_entry (EncoreCache *self, EncoreEntryInfo *info, EncoreLocks *leased, GErro
 
   if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size == info->opus_bytes) {
     EncoreHandle *handle = g_new (EncoreHandle, 1);
-    *handle = (EncoreHandle){info, fd, leased};
+    *handle = (EncoreHandle){info, self->open, encore_open_share (self->open, fd, &st), leased};
     return handle;
   }
   if (fd < 0 && saved != ENOENT && saved != ELOOP) {

@@ -58,9 +58,9 @@ typedef struct {
   gint64 entries, bytes, pinned;
   gint64 max_size_bytes, min_free_bytes; /* the limits */
   gint64 free_bytes;                     /* on the file system */
-  gint64 hits, misses;               /* since open, this process */
-  gint64 bytes_saved;                /* not downloaded thanks to hits, since open, this process */
-  gint64 total_plays;                /* all time, all processes */
+  gint64 hits, misses;                   /* since open, this process */
+  gint64 bytes_saved; /* not downloaded thanks to hits, since open, this process */
+  gint64 total_plays; /* all time, all processes */
 } EncoreCacheStats;
 
 /* ---- life */
@@ -71,8 +71,9 @@ EncoreCache *encore_cache_open (const EncoreCacheOptions *options, GError **erro
 /* Flushes counts.  Every handle, claim and scratch must have been freed. */
 void encore_cache_close (EncoreCache *self);
 const char *encore_cache_get_dir (EncoreCache *self);
-/* encore_cache_rebuilt: of the files that were found when this open made the database again: *BROKEN
- * (out) were not whole and are removed, *UNREAD (out) could not be read and are where they were. */
+/* encore_cache_rebuilt: of the files that were found when this open made the database again:
+ * *BROKEN (out) were not whole and are removed, *UNREAD (out) could not be read and are where they
+ * were. */
 void encore_cache_rebuilt (EncoreCache *self, gint64 *broken, gint64 *unread);
 /* encore_cache_interrupt: audits, verifications and evictions that run in other threads end soon,
  * with CANCELLED, and no new ones begin. */
@@ -85,7 +86,8 @@ void encore_cache_interrupt (EncoreCache *self);
  * access (written behind) and a hit or a miss in the statistics. */
 EncoreHandle *encore_cache_get (EncoreCache *self, const char *id, gboolean count, GError **error);
 void encore_handle_free (EncoreHandle *self);
-int encore_handle_get_fd (EncoreHandle *self); /* the opus file, for pread(); owned by the handle */
+/* The opus file, for pread() only: owned by the handle, and shared by all of the same file. */
+int encore_handle_get_fd (EncoreHandle *self);
 const EncoreEntryInfo *encore_handle_get_info (EncoreHandle *self);
 
 /* ---- miss */
@@ -178,8 +180,8 @@ typedef enum {
  * Returns: (transfer container) (element-type EncoreEntryInfo): frees its elements. */
 GPtrArray *
 encore_cache_list (EncoreCache *self, EncoreSort sort, guint offset, guint limit, GError **error);
-/* encore_cache_list_after: at most LIMIT entries in the order of ids, from the first one after AFTER (NULL:
- * from the beginning): a walk through all that keeps nothing open in between. */
+/* encore_cache_list_after: at most LIMIT entries in the order of ids, from the first one after
+ * AFTER (NULL: from the beginning): a walk through all that keeps nothing open in between. */
 GPtrArray *
 encore_cache_list_after (EncoreCache *self, const char *after, guint limit, GError **error);
 /* Titles and artists that contain all WORDS (untrusted; FTS5, prefix match on the last). */

@@ -229,28 +229,28 @@ search (Bench *self, gboolean ours, const guint *steps, guint *most, GError **er
   return TRUE;
 }
 
-/* A room has two files open: of the song in the air and of the one behind it. */
+/* A song is open once, in however many rooms it plays. */
 static guint
-count_rooms_that_files_allow (void)
+count_rooms_that_files_allow (Bench *self)
 {
   const rlim_t rest = 1000;
   struct rlimit limit;
 
   if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max < rest)
     return 0;
-  return MIN ((limit.rlim_max - rest) / 2, G_MAXUINT);
+  return limit.rlim_max - rest >= self->n_copies ? G_MAXUINT : limit.rlim_max - rest;
 }
 
 static gboolean
 run_sustained (Bench *self, BenchRow **rows, GError **error)
 {
-  static const guint OURS[] = {2000, 5000, 10000, 15000, 0};
+  static const guint OURS[] = {2000, 5000, 10000, 15000, 20000, 0};
   static const guint THEIRS[] = {500, 750, 1000, 1250, 1500, 2000, 0};
   guint most;
 
   tell_no_peers (self, rows, 1);
-  if (count_rooms_that_files_allow () < self->max_rooms) {
-    self->max_rooms = count_rooms_that_files_allow ();
+  if (count_rooms_that_files_allow (self) < self->max_rooms) {
+    self->max_rooms = count_rooms_that_files_allow (self);
     g_printerr ("bench: the limit of open files allows %u rooms\n", self->max_rooms);
   }
   if (!search (self, TRUE, OURS, &most, error))
