@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Faults drawn by lot, one or two for each song.  Whatever comes: an end in time, at most 100
  * requests, nothing left behind, and what is published is the song.
- *   FAULT_ROUNDS   how many (300)       FAULT_SEED   the lot; told at the beginning */
+ *   FAULT_ROUNDS   how many (100)       FAULT_SEED   the lot; told at the beginning */
 #include "config.h"
 #include "fault-fixture.h"
 
@@ -10,7 +10,7 @@
 
 #include "base/encore-error.h"
 
-#define ROUNDS 200
+#define ROUNDS 100
 #define BATCH 50 /* the site forgets in between, else its statistics become long */
 #define AT_ONCE 3
 #define REQUESTS_MAX 100

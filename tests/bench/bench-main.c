@@ -19,7 +19,7 @@ static const struct {
 } GROUPS[] = {{"start", bench_start},   {"cpu", bench_cpu},     {"hits", bench_hits},
               {"memory", bench_memory}, {"evict", bench_evict}, {"large", bench_large},
               {"fetch", bench_fetch},   {"miss", bench_miss},   {"normalise", bench_normalise},
-              {"rooms", bench_rooms}};
+              {"mumble", bench_mumble}, {"rooms", bench_rooms}};
 
 #define FEW_ROWS 1000 /* enough for what does not look up by the thousand; they take minutes */
 
@@ -223,7 +223,8 @@ main (int argc, char **argv)
       {"rows", 0, 0, G_OPTION_ARG_INT, &rows, "Entries of the cache (100000; 1000 without hits)",
        "N"},
       {"only", 0, 0, G_OPTION_ARG_STRING, &groups,
-       "Of start, cpu, hits, memory, evict, large, fetch, miss, normalise, rooms", "GROUP,..."},
+       "Of start, cpu, hits, memory, evict, large, fetch, miss, normalise, mumble, rooms",
+       "GROUP,..."},
       {"json", 0, 0, G_OPTION_ARG_FILENAME, &json, "Write the result there, too", "FILE"},
       {"svg", 0, 0, G_OPTION_ARG_FILENAME, &svg, "Draw what has a peer there", "FILE"},
       {"keep", 0, 0, G_OPTION_ARG_NONE, &keep, "Leave the cache there, for a profiler", NULL},

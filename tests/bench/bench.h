@@ -174,6 +174,7 @@ void bench_fetch (Bench *self);     /* bench-fetch.c */
 void bench_large (Bench *self);     /* bench-large.c */
 void bench_memory (Bench *self);    /* bench-memory.c */
 void bench_rooms (Bench *self);     /* bench-rooms.c */
+void bench_mumble (Bench *self);    /* bench-mumble.c */
 void bench_miss (Bench *self);      /* bench-miss.c */
 void bench_normalise (Bench *self); /* bench-normalise.c */
 /* One song, as a process of its own: `encore-bench --normalise`.  Returns: exit status. */

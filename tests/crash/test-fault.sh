@@ -39,7 +39,7 @@ for scenario in publish evict; do
     ok $? "$scenario: $how at every boundary"
   done
 done
-which 9
+which 15
 for how in kill EIO ENOSPC; do
   name="import by encore-cache: $how at $which boundary"
   if [ -n "$why_no_import" ]; then
