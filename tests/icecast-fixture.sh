@@ -53,3 +53,25 @@ listen () { # NAME MOUNT: the stream as it comes, to $dir/NAME.opus; sets $liste
   heard_bytes () { [ -s "$dir/$1.opus" ]; }
   await heard_bytes "$1"
 }
+# The room's own silence; $silence_md5 is what the plugin ends a song with.
+room_silence_md5=$(printf '\xfc\xff\xfe' | md5sum | cut -d' ' -f1)
+heard_in_order () { # NAME SONG...: NAME.opus has the packets of each SONG.md5 and nothing else; sets $heard
+  packets "$dir/$1.opus" | grep -vx -e "$room_silence_md5" -e "$silence_md5" >"$dir/$1.md5"
+  heard=$(/usr/bin/python3 - "$dir" "$@" <<'PY'
+import sys
+folder, ear, *songs = sys.argv[1:]
+ear = open(f'{folder}/{ear}.md5').read().split()
+at = 0
+for name in songs:
+    song = open(f'{folder}/{name}.md5').read().split()
+    places = [i for i in range(at, len(ear) - len(song) + 1) if ear[i:i + len(song)] == song]
+    if not song or not places:
+        print(f'{name} was not heard whole')
+        break
+    at = places[0] + len(song)
+else:
+    print('all' if at == len(ear) else f'{len(ear) - at} packets of something else')
+PY
+  )
+  [ "$heard" = all ]
+}
