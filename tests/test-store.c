@@ -4,6 +4,7 @@
 #include "config.h"
 #include "store/encore-cache.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "store-fixture.h"
+#include "store/encore-open.h"
 
 #define A "dQw4w9WgXcQ"
 #define B "-bcdefghijA"
@@ -403,6 +405,28 @@ test_shared_descriptor (void)
   fixture_remove (dir);
 }
 
+/* Below an overlay two songs may have the same inode, of two devices. */
+static void
+test_same_inode (void)
+{
+  EncoreOpen *open = encore_open_new ();
+  struct stat st = {.st_dev = 1, .st_ino = 124}, other = {.st_dev = 2, .st_ino = 124};
+  const int a = dup (0), b = dup (0), c = dup (0);
+  EncoreOpenFile *one = encore_open_share (open, a, &st);
+  EncoreOpenFile *two = encore_open_share (open, b, &other);
+
+  g_assert_cmpint (encore_open_file_get_fd (one), ==, a);
+  g_assert_cmpint (encore_open_file_get_fd (two), ==, b);
+  g_assert_true (encore_open_share (open, c, &st) == one);
+  encore_open_unshare (open, one);
+  encore_open_unshare (open, two);
+  g_assert_cmpint (fcntl (a, F_GETFD), >=, 0);
+  g_assert_cmpint (fcntl (b, F_GETFD), <, 0);
+  encore_open_unshare (open, one);
+  g_assert_cmpint (fcntl (a, F_GETFD), <, 0);
+  encore_open_free (open);
+}
+
 /* Who would fetch a song whose row was lost finds its file; a broken one makes room. */
 static void
 test_claim_adopts (void)
@@ -449,6 +473,7 @@ main (int argc, char **argv)
   g_test_add_func ("/store/failure-with-a-clock-set-back", test_failure_clock);
   g_test_add_func ("/store/hit-survives-want-of-descriptors", test_descriptors);
   g_test_add_func ("/store/a-song-is-open-once", test_shared_descriptor);
+  g_test_add_func ("/store/two-songs-of-one-inode", test_same_inode);
   g_test_add_func ("/store/a-lost-row-is-no-second-download", test_claim_adopts);
   return g_test_run ();
 }

@@ -93,12 +93,26 @@ begin (EncoreOpusPcm *self, GstCaps *caps, GError **error)
   return code == OPUS_OK;
 }
 
+/* Frames of SAMPLE before its segment: Matroska's way where the sound does not begin at 0. */
+static guint64
+count_early (GstSample *sample)
+{
+  const GstSegment *segment = gst_sample_get_segment (sample);
+  const GstClockTime pts = GST_BUFFER_PTS (gst_sample_get_buffer (sample));
+
+  if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (pts) || pts >= segment->start)
+    return 0;
+  return gst_util_uint64_scale_round (segment->start - pts, ENCORE_OPUS_RATE_HZ, GST_SECOND);
+}
+
 /* What is left of FRAMES in the block. */
 static gssize
-clip (EncoreOpusPcm *self, GstBuffer *buffer, gssize frames, const float **samples)
+clip (EncoreOpusPcm *self, GstSample *sample, gssize frames, const float **samples)
 {
-  const GstAudioClippingMeta *meta = gst_buffer_get_audio_clipping_meta (buffer);
-  const guint64 start = meta != NULL ? MIN (meta->start, (guint64) frames) : 0;
+  const GstAudioClippingMeta *meta =
+      gst_buffer_get_audio_clipping_meta (gst_sample_get_buffer (sample));
+  const gboolean is_told = meta != NULL && meta->start > 0;
+  const guint64 start = MIN (is_told ? meta->start : count_early (sample), (guint64) frames);
   const guint64 end = meta != NULL ? MIN (meta->end, frames - start) : 0;
 
   *samples = self->block + start * ENCORE_DECODE_CHANNELS;
@@ -127,7 +141,7 @@ encore_opus_pcm_decode (EncoreOpusPcm *self, GstSample *sample, const float **sa
                                          PACKET_FRAMES_MAX, FALSE);
   gst_buffer_unmap (buffer, &map);
   if (n >= 0)
-    return clip (self, buffer, n, samples);
+    return clip (self, sample, n, samples);
   if (!self->strict)
     return 0;
   g_set_error (error, ENCORE_ERROR, ENCORE_ERROR_CORRUPT, "cannot be decoded: a packet of Opus: %s",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Opus packets of a demuxer as 48 kHz stereo float, by libopus itself.  GStreamer's opusdec knows
- * 16 bit only, so that loud places come out clipped, and takes a third more time.  Private to
- * sound. */
+ * Opus packets of a demuxer as 48 kHz stereo float, by libopus itself.  GStreamer's opusdec, which
+ * has the streams that are not taken here, knows 16 bit only, so that loud places come out clipped,
+ * and takes a third more time.  Private to sound. */
 #pragma once
 
 #include <gst/gst.h>
@@ -26,8 +26,9 @@ void encore_opus_pcm_free (EncoreOpusPcm *self);
 
 /* encore_opus_pcm_takes: one stream of one or two channels, whose caps bring its header. */
 gboolean encore_opus_pcm_takes (const GstCaps *caps);
-/* encore_opus_pcm_decode: one packet, as long as its demuxer says that it is (GstAudioClippingMeta:
- * pre-skip and the end), with its header's gain.  Other caps than before are another stream.
+/* encore_opus_pcm_decode: one packet of a stream that is taken, as long as its demuxer says that it
+ * is (GstAudioClippingMeta: pre-skip and the end; else the beginning of its segment), with its
+ * header's gain.  Other caps than before are another stream.
  * *SAMPLES (out): until the next call.  Returns: stereo frames, which may be none; -1 with ERROR:
  * CORRUPT, FAILED. */
 gssize encore_opus_pcm_decode (EncoreOpusPcm *self, GstSample *sample, const float **samples,

@@ -44,18 +44,47 @@ on_autoplug_continue (GstElement *decodebin, GstPad *pad, GstCaps *caps, gpointe
   return !self->spec->as_is (caps);
 }
 
-/* Past the tail or through it: a chained file may have one after the other. */
+/* [streaming] Returns: (transfer full) (nullable): the pad that is used. */
+static GstPad *
+get_used (Pull *self)
+{
+  if (gst_pad_is_linked (self->head))
+    return gst_pad_get_peer (self->head);
+  return gst_pad_is_linked (self->end) ? NULL : gst_pad_get_peer (self->sink);
+}
+
+/* What the resampler still has is of the stream before: a new segment brings it out. */
+static void
+cut_off_tail (Pull *self)
+{
+  g_autoptr (GstCaps) of_stream = gst_pad_get_current_caps (self->head);
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  if (of_stream != NULL)
+    gst_pad_send_event (self->head, gst_event_new_segment (&segment));
+  gst_pad_unlink (self->end, self->sink);
+}
+
+/* The first stream of the file is used: decodebin brings decoded ones before others, and nothing
+ * flows until it has brought all.  It goes past the tail or through it: a chained file may have one
+ * behind the other. */
 static gboolean
 link_pad (Pull *self, GstPad *pad, const GstCaps *caps)
 {
   const gboolean is_past = self->spec->as_is != NULL && self->spec->as_is (caps);
+  g_autoptr (GstPad) used = get_used (self);
 
-  if (gst_pad_is_linked (self->head) ||
-      (gst_pad_is_linked (self->sink) && !gst_pad_is_linked (self->end)))
-    return TRUE; /* the first one is used */
-  if (is_past)
-    gst_pad_unlink (self->end, self->sink);
-  else if (!gst_pad_is_linked (self->end))
+  if (used != NULL) {
+    g_autofree char *ours = gst_pad_get_stream_id (used);
+    g_autofree char *other = gst_pad_get_stream_id (pad);
+    if (g_strcmp0 (ours, other) <= 0)
+      return TRUE;
+    gst_pad_unlink (used, gst_pad_is_linked (self->head) ? self->head : self->sink);
+  }
+  if (is_past && gst_pad_is_linked (self->end))
+    cut_off_tail (self);
+  else if (!is_past && !gst_pad_is_linked (self->end))
     gst_pad_link (self->end, self->sink);
   return gst_pad_link (pad, is_past ? self->sink : self->head) == GST_PAD_LINK_OK;
 }

@@ -1,21 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * By the number of the inode, which is nobody else's while it is open: a song that was published
- * anew is another file.  All are on one file system, the cache's. */
+ * By device and inode, which are nobody else's while the file is open: a song that was published
+ * anew is another file.  The device counts, too: below an overlay, or where a file system is
+ * mounted within the cache, two songs may have the same inode. */
 #include "config.h"
 #include "store/encore-open.h"
 
 #include <unistd.h>
 
 struct EncoreOpenFile {
-  gint64 inode;
+  dev_t device;
+  ino_t inode;
   int fd;
   guint users;
 };
 
 struct EncoreOpen {
   GMutex mutex;
-  GHashTable *files; /* inode (gint64) -> EncoreOpenFile */
+  GHashTable *files; /* of EncoreOpenFile */
 };
+
+static guint
+hash (gconstpointer file)
+{
+  const EncoreOpenFile *self = file;
+  const gint64 both = (gint64) (self->inode ^ self->device << 32);
+
+  return g_int64_hash (&both);
+}
+
+static gboolean
+equal (gconstpointer a, gconstpointer b)
+{
+  const EncoreOpenFile *one = a, *other = b;
+
+  return one->inode == other->inode && one->device == other->device;
+}
 
 EncoreOpen *
 encore_open_new (void)
@@ -23,7 +42,7 @@ encore_open_new (void)
   EncoreOpen *self = g_new0 (EncoreOpen, 1);
 
   g_mutex_init (&self->mutex);
-  self->files = g_hash_table_new (g_int64_hash, g_int64_equal);
+  self->files = g_hash_table_new (hash, equal);
   return self;
 }
 
@@ -38,14 +57,13 @@ encore_open_free (EncoreOpen *self)
 EncoreOpenFile *
 encore_open_share (EncoreOpen *self, int fd, const struct stat *st)
 {
-  const gint64 inode = st->st_ino;
+  const EncoreOpenFile sought = {st->st_dev, st->st_ino, fd, 0};
 
   g_mutex_lock (&self->mutex);
-  EncoreOpenFile *file = g_hash_table_lookup (self->files, &inode);
+  EncoreOpenFile *file = g_hash_table_lookup (self->files, &sought);
   if (file == NULL) {
-    file = g_new (EncoreOpenFile, 1);
-    *file = (EncoreOpenFile){inode, fd, 0};
-    g_hash_table_insert (self->files, &file->inode, file);
+    file = g_memdup2 (&sought, sizeof sought);
+    g_hash_table_add (self->files, file);
   }
   file->users++;
   g_mutex_unlock (&self->mutex);
@@ -60,7 +78,7 @@ encore_open_unshare (EncoreOpen *self, EncoreOpenFile *file)
   g_mutex_lock (&self->mutex);
   const gboolean last = --file->users == 0;
   if (last)
-    g_hash_table_remove (self->files, &file->inode);
+    g_hash_table_remove (self->files, file);
   g_mutex_unlock (&self->mutex);
   if (!last)
     return;

@@ -92,8 +92,8 @@ typedef struct {
 BenchLoad bench_load_begin (Bench *self);
 /* Returns: processors that were busy with what is not ours. */
 double bench_load_end (Bench *self, const BenchLoad *begin);
+gint64 bench_process_cpu_ns (pid_t pid); /* also of threads that have ended */
 /* Sums over the threads of PID. */
-gint64 bench_process_cpu_ns (pid_t pid);
 gint64 bench_process_switches (pid_t pid);
 guint bench_process_threads (pid_t pid);
 

@@ -46,7 +46,8 @@ def begin():
 
 def silence():
     speaker.say('?stop')
-    listener.wait(lambda: came()[-1].last)
+    if not listener.wait(lambda: came()[-1].last):
+        sys.exit(bot.log())
 
 
 def hit():
