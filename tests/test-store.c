@@ -405,6 +405,29 @@ test_shared_descriptor (void)
   fixture_remove (dir);
 }
 
+/* What an element of GStreamer plays has no cache any more. */
+static void
+test_handle_alone (void)
+{
+  g_autofree char *dir = fixture_make_dir ();
+  EncoreCache *cache = fixture_open (dir, 0);
+  const EncoreCacheOptions options = {.dir = dir, .read_only = TRUE};
+  char bytes[4];
+
+  fixture_publish (cache, A, "One", 5);
+  encore_cache_close (cache);
+  cache = encore_cache_open (&options, NULL);
+  g_assert_nonnull (cache);
+  EncoreHandle *handle = encore_cache_get (cache, A, FALSE, NULL);
+  EncoreHandle *other = encore_cache_get (cache, A, FALSE, NULL);
+  encore_cache_close (cache);
+  g_assert_cmpint (pread (encore_handle_get_fd (handle), bytes, sizeof bytes, 0), ==, 4);
+  encore_handle_free (handle);
+  g_assert_cmpint (pread (encore_handle_get_fd (other), bytes, sizeof bytes, 0), ==, 4);
+  encore_handle_free (other);
+  fixture_remove (dir);
+}
+
 /* Below an overlay two songs may have the same inode, of two devices. */
 static void
 test_same_inode (void)
@@ -418,13 +441,13 @@ test_same_inode (void)
   g_assert_cmpint (encore_open_file_get_fd (one), ==, a);
   g_assert_cmpint (encore_open_file_get_fd (two), ==, b);
   g_assert_true (encore_open_share (open, c, &st) == one);
-  encore_open_unshare (open, one);
-  encore_open_unshare (open, two);
+  encore_open_unshare (one);
+  encore_open_unshare (two);
   g_assert_cmpint (fcntl (a, F_GETFD), >=, 0);
   g_assert_cmpint (fcntl (b, F_GETFD), <, 0);
-  encore_open_unshare (open, one);
+  encore_open_unref (open);
+  encore_open_unshare (one); /* the last one keeps what it needs */
   g_assert_cmpint (fcntl (a, F_GETFD), <, 0);
-  encore_open_free (open);
 }
 
 /* Who would fetch a song whose row was lost finds its file; a broken one makes room. */
@@ -473,6 +496,7 @@ main (int argc, char **argv)
   g_test_add_func ("/store/failure-with-a-clock-set-back", test_failure_clock);
   g_test_add_func ("/store/hit-survives-want-of-descriptors", test_descriptors);
   g_test_add_func ("/store/a-song-is-open-once", test_shared_descriptor);
+  g_test_add_func ("/store/a-handle-outlives-a-read-only-cache", test_handle_alone);
   g_test_add_func ("/store/two-songs-of-one-inode", test_same_inode);
   g_test_add_func ("/store/a-lost-row-is-no-second-download", test_claim_adopts);
   return g_test_run ();

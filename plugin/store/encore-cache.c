@@ -27,9 +27,8 @@
 
 struct EncoreHandle {
   EncoreEntryInfo *info;
-  EncoreOpen *open;
-  EncoreOpenFile *file; /* of OPEN */
-  EncoreLocks *leased;  /* (nullable) in which INFO's id is leased */
+  EncoreOpenFile *file;
+  EncoreLocks *leased; /* (nullable) in which INFO's id is leased */
 };
 
 struct EncoreLease {
@@ -45,7 +44,7 @@ cache_free (EncoreCache *self)
 {
   encore_db_close (self->db);
   encore_locks_free (self->locks);
-  encore_open_free (self->open);
+  encore_open_unref (self->open);
   encore_layout_free (self->layout);
   g_hash_table_unref (self->counts);
   g_mutex_clear (&self->count_mutex);
@@ -317,7 +316,7 @@ encore_handle_free (EncoreHandle *self)
 {
   if (self == NULL)
     return;
-  encore_open_unshare (self->open, self->file);
+  encore_open_unshare (self->file);
   if (self->leased != NULL)
     encore_locks_unlease (self->leased, self->info->id);
   encore_entry_info_free (self->info);
@@ -347,7 +346,7 @@ open_entry (EncoreCache *self, EncoreEntryInfo *info, EncoreLocks *leased, GErro
 
   if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size == info->opus_bytes) {
     EncoreHandle *handle = g_new (EncoreHandle, 1);
-    *handle = (EncoreHandle){info, self->open, encore_open_share (self->open, fd, &st), leased};
+    *handle = (EncoreHandle){info, encore_open_share (self->open, fd, &st), leased};
     return handle;
   }
   if (fd < 0 && saved != ENOENT && saved != ELOOP) {

@@ -68,7 +68,8 @@ typedef struct {
 /* encore_cache_open: opens or makes the directory, recovers what dead processes left unfinished.
  * Never before the host has daemonised.  Errors: STORE in words an operator understands. */
 EncoreCache *encore_cache_open (const EncoreCacheOptions *options, GError **error);
-/* Flushes counts.  Every handle, claim and scratch must have been freed. */
+/* Flushes counts.  Every handle, claim and scratch must have been freed, but handles of a read-only
+ * cache, which are open files and nothing else. */
 void encore_cache_close (EncoreCache *self);
 const char *encore_cache_get_dir (EncoreCache *self);
 /* encore_cache_rebuilt: of the files that were found when this open made the database again:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 struct EncoreOpenFile {
+  EncoreOpen *owner; /* a reference */
   dev_t device;
   ino_t inode;
   int fd;
@@ -39,30 +40,38 @@ equal (gconstpointer a, gconstpointer b)
 EncoreOpen *
 encore_open_new (void)
 {
-  EncoreOpen *self = g_new0 (EncoreOpen, 1);
+  EncoreOpen *self = g_atomic_rc_box_new0 (EncoreOpen);
 
   g_mutex_init (&self->mutex);
   self->files = g_hash_table_new (hash, equal);
   return self;
 }
 
-void
-encore_open_free (EncoreOpen *self)
+static void
+clear (gpointer data)
 {
+  EncoreOpen *self = data;
+
   g_hash_table_unref (self->files);
   g_mutex_clear (&self->mutex);
-  g_free (self);
+}
+
+void
+encore_open_unref (EncoreOpen *self)
+{
+  g_atomic_rc_box_release_full (self, clear);
 }
 
 EncoreOpenFile *
 encore_open_share (EncoreOpen *self, int fd, const struct stat *st)
 {
-  const EncoreOpenFile sought = {st->st_dev, st->st_ino, fd, 0};
+  const EncoreOpenFile sought = {self, st->st_dev, st->st_ino, fd, 0};
 
   g_mutex_lock (&self->mutex);
   EncoreOpenFile *file = g_hash_table_lookup (self->files, &sought);
   if (file == NULL) {
     file = g_memdup2 (&sought, sizeof sought);
+    g_atomic_rc_box_acquire (self);
     g_hash_table_add (self->files, file);
   }
   file->users++;
@@ -73,8 +82,10 @@ encore_open_share (EncoreOpen *self, int fd, const struct stat *st)
 }
 
 void
-encore_open_unshare (EncoreOpen *self, EncoreOpenFile *file)
+encore_open_unshare (EncoreOpenFile *file)
 {
+  EncoreOpen *self = file->owner;
+
   g_mutex_lock (&self->mutex);
   const gboolean last = --file->users == 0;
   if (last)
@@ -84,6 +95,7 @@ encore_open_unshare (EncoreOpen *self, EncoreOpenFile *file)
     return;
   close (file->fd);
   g_free (file);
+  encore_open_unref (self);
 }
 
 int

@@ -12,13 +12,13 @@ typedef struct EncoreOpen EncoreOpen;
 typedef struct EncoreOpenFile EncoreOpenFile;
 
 EncoreOpen *encore_open_new (void);
-/* encore_open_free: when no file is open any more. */
-void encore_open_free (EncoreOpen *self);
+/* encore_open_unref: files that are still open keep it. */
+void encore_open_unref (EncoreOpen *self);
 
 /* encore_open_share: FD (transfer full), which ST was read of; it is closed if the same file is
  * open already.  Returns: (transfer full): the one file; let it go with encore_open_unshare(). */
 EncoreOpenFile *encore_open_share (EncoreOpen *self, int fd, const struct stat *st);
-void encore_open_unshare (EncoreOpen *self, EncoreOpenFile *file);
+void encore_open_unshare (EncoreOpenFile *file);
 /* For pread() only: the position is everybody's. */
 int encore_open_file_get_fd (const EncoreOpenFile *file);
 
