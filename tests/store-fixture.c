@@ -114,15 +114,22 @@ fixture_file (const char *dir, const char *id)
 }
 
 guint
-fixture_count_tmp (const char *dir)
+fixture_count_entries (const char *path)
 {
-  g_autofree char *tmp = g_build_filename (dir, "tmp", NULL);
-  g_autoptr (GDir) entries = g_dir_open (tmp, 0, NULL);
+  g_autoptr (GDir) entries = g_dir_open (path, 0, NULL);
   guint n = 0;
 
   while (g_dir_read_name (entries) != NULL)
     n++;
   return n;
+}
+
+guint
+fixture_count_tmp (const char *dir)
+{
+  g_autofree char *tmp = g_build_filename (dir, "tmp", NULL);
+
+  return fixture_count_entries (tmp);
 }
 
 /* As an administrator would, beside the store. */

@@ -19,6 +19,8 @@ void fixture_publish (EncoreCache *cache, const char *id, const char *title, gui
 gboolean fixture_is_hit (EncoreCache *cache, const char *id, gboolean count);
 /* The path of ID's file. (transfer full) */
 char *fixture_file (const char *dir, const char *id);
+/* Entries of the directory PATH. */
+guint fixture_count_entries (const char *path);
 /* Entries below DIR/tmp. */
 guint fixture_count_tmp (const char *dir);
 

@@ -355,17 +355,6 @@ test_descriptors (void)
   fixture_remove (dir);
 }
 
-static guint
-count_descriptors (void)
-{
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  return n;
-}
-
 /* However many rooms play a song, it is open once; published anew it is another file. */
 static void
 test_shared_descriptor (void)
@@ -380,10 +369,10 @@ test_shared_descriptor (void)
 
   fixture_publish (cache, A, "One", 5);
   g_assert_true (is_hit (cache, A, FALSE)); /* what stays open from the first hit on */
-  const guint none = count_descriptors ();
+  const guint none = fixture_count_entries ("/proc/self/fd");
   for (guint i = 0; i < G_N_ELEMENTS (handles); i++)
     g_assert_nonnull (handles[i] = encore_cache_get (cache, A, FALSE, NULL));
-  g_assert_cmpuint (count_descriptors (), ==, none + 1);
+  g_assert_cmpuint (fixture_count_entries ("/proc/self/fd"), ==, none + 1);
   g_assert_cmpint (stat (file, &before), ==, 0);
 
   fixture_write_opus (other, A, "One", 5);
@@ -400,7 +389,7 @@ test_shared_descriptor (void)
   g_assert_cmpint (pread (last, bytes, sizeof bytes, 0), ==, sizeof bytes);
   encore_handle_free (handles[G_N_ELEMENTS (handles) - 1]);
   g_clear_pointer (&anew, encore_handle_free);
-  g_assert_cmpuint (count_descriptors (), ==, none);
+  g_assert_cmpuint (fixture_count_entries ("/proc/self/fd"), ==, none);
   encore_cache_close (cache);
   fixture_remove (dir);
 }

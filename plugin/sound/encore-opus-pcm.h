@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Opus packets of a demuxer as 48 kHz stereo float, by libopus itself.  GStreamer's opusdec, which
- * has the streams that are not taken here, knows 16 bit only, so that loud places come out clipped,
- * and takes a third more time.  Private to sound. */
+ * has the streams that are not taken here, knows 16 bit only, so that loud places come out clipped;
+ * with it a song took a third more time to normalise.  Private to sound. */
 #pragma once
 
 #include <gst/gst.h>

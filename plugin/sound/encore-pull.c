@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * filesrc ! decodebin ! TAIL ! appsink.  The thread that decodes calls back, too, and the one that
- * demuxes is not held up for it: threads that hand over packet by packet take as much time as the
- * decoder.  The caller's thread only looks after them.  A growing file goes through an appsrc,
- * whose thread waits for the bytes. */
+ * filesrc ! decodebin ! TAIL ! appsink, without TAIL for what comes as it is.  The thread that
+ * decodes calls back, too, and the one that demuxes is not held up for it: threads that hand over
+ * packet by packet take as much time as the decoder.  The caller's thread only looks after them.  A
+ * growing file goes through an appsrc, whose thread waits for the bytes. */
 #include "config.h"
 #include "sound/encore-pull.h"
 

@@ -102,6 +102,10 @@ measure (Bench *self, BenchHost *room, pid_t pid, double *percent, GError **erro
                  after - before, window_ns / 1e9);
     return FALSE;
   }
+  if (used_ns <= 0) {
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the bot's CPU time cannot be read");
+    return FALSE;
+  }
   *percent = used_ns / window_ns * 100;
   return TRUE;
 }
